@@ -1,0 +1,66 @@
+//! Where a call runs.
+
+use crate::error::Error;
+use crate::isa::Token;
+use crate::path::Path;
+
+/// Which path a call takes and how many threads it may use. Neither changes a bit of the result.
+///
+/// By default a call takes the best path of the CPU ([`Path::best`]) and, with the feature `rayon`,
+/// as many threads as rayon's current pool has, once the work is worth it (some 130,000 logits).
+///
+/// ```
+/// use xent::{Exec, Path, Rows, RowsMut};
+///
+/// let logits = [1.0_f32, 2.0, 3.0, 0.0, 0.0, 0.0];
+/// let mut probabilities = [0.0; 6];
+/// Exec::new()
+///     .path(Path::Scalar)
+///     .threads(1)
+///     .softmax(Rows::new(&logits, 3)?, RowsMut::new(&mut probabilities, 3)?)?;
+/// assert_eq!(probabilities[3], 1.0 / 3.0);
+/// # Ok::<(), xent::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Exec {
+    path: Option<Path>,
+    threads: usize,
+}
+
+impl Exec {
+    /// The best path, as many threads as there are.
+    #[must_use]
+    pub const fn new() -> Self {
+        Exec { path: None, threads: 0 }
+    }
+
+    /// Forces a path; a call returns [`Error::PathUnavailable`] where there is no such path.
+    #[must_use]
+    pub const fn path(self, path: Path) -> Self {
+        Exec { path: Some(path), ..self }
+    }
+
+    /// Bounds the threads of a call; 1 keeps it on the calling thread, 0 lifts the bound.
+    #[must_use]
+    pub const fn threads(self, threads: usize) -> Self {
+        Exec { threads, ..self }
+    }
+
+    /// The path that a call takes.
+    ///
+    /// # Errors
+    /// [`Error::PathUnavailable`] if a path is forced that this CPU or build does not have.
+    pub fn resolve(self) -> Result<Path, Error> {
+        let path = self.path.unwrap_or_else(Path::best);
+        self.token().map(|_| path)
+    }
+
+    pub(crate) fn token(self) -> Result<Token, Error> {
+        let path = self.path.unwrap_or_else(Path::best);
+        Token::new(path).ok_or(Error::PathUnavailable { path })
+    }
+
+    pub(crate) fn thread_bound(self) -> usize {
+        self.threads
+    }
+}

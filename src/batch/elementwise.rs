@@ -1,0 +1,39 @@
+//! The elementary functions over a slice.
+
+use crate::elem::Float;
+use crate::isa::{Kernel, Lanes};
+use crate::elementary;
+use crate::view::RowIo;
+use crate::walk;
+
+/// Which function.
+#[derive(Clone, Copy, Debug)]
+pub enum Function {
+    Exp,
+    Ln,
+    Ln1p,
+}
+
+/// A function to apply to each element.
+#[derive(Debug)]
+pub struct Elementwise<'a, E> {
+    pub(crate) function: Function,
+    pub(crate) values: &'a mut [E],
+}
+
+impl<E: Float> Kernel<E> for Elementwise<'_, E> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(self, l: L) {
+        let mut io = RowIo::InPlace(self.values);
+        match self.function {
+            Function::Exp => walk::map(l, &mut io, #[inline(always)]
+            |x| l.select_eq(x, x, elementary::exp(l, x), l.splat(E::NAN))),
+            Function::Ln => walk::map(l, &mut io, #[inline(always)]
+            |x| elementary::ln(l, x)),
+            Function::Ln1p => walk::map(l, &mut io, #[inline(always)]
+            |x| elementary::ln_1p(l, x)),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! `f32`: 32 lanes.
+//!
+//! Polynomials are minimax fits with rounded coefficients (computed with Sollya's `fpminimax`):
+//! `2^f` pins its constant at 1 so that the largest logit of a row weighs exactly 1.
+
+use super::{Float, horner};
+use crate::isa::{Isa, Lanes};
+
+impl Float for f32 {
+    type On<I: Isa> = I::F32;
+    #[inline(always)]
+    fn on<I: Isa>(isa: I) -> I::F32 {
+        isa.f32()
+    }
+
+    const LANES: usize = 32;
+    const LANE_NUMBERS: &'static [Self] = &[
+        0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15., 16., 17., 18., 19.,
+        20., 21., 22., 23., 24., 25., 26., 27., 28., 29., 30., 31.,
+    ];
+
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+    const NEG_INFINITY: Self = f32::NEG_INFINITY;
+    const INFINITY: Self = f32::INFINITY;
+    const NAN: Self = f32::from_bits(0x7fc0_0000);
+    const LOWEST: Self = f32::MIN;
+    const MIN_POSITIVE: Self = f32::MIN_POSITIVE;
+
+    const MANTISSA_BITS: u32 = 23;
+    const LOG2_E: Self = core::f32::consts::LOG2_E;
+    const LOG2_E_LO: Self = 1.925_963e-8;
+    const ROUND_TO_EXPONENT: Self = 12_582_912.0 + 127.0;
+    const EXP_FLOOR: Self = -88.0;
+    const EXP_CEILING: Self = 89.0;
+    const LN_2_HI: Self = 0.693_145_75;
+    const LN_2_LO: Self = 1.428_606_8e-6;
+    const SQRT_HALF_RAW: u64 = 0x3f35_04f3;
+    const INTEGER_TO_FLOAT: Self = 8_388_608.0;
+    const INTEGER_TO_EXPONENT: Self = 8_388_608.0 + 127.0;
+    const LN_1P_LARGE: Self = 1e18;
+
+    #[inline(always)]
+    fn from_f64(x: f64) -> Self {
+        x as f32
+    }
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
+    #[inline(always)]
+    fn to_raw(self) -> u64 {
+        u64::from(self.to_bits())
+    }
+    #[inline(always)]
+    fn from_raw(bits: u64) -> Self {
+        f32::from_bits(bits as u32)
+    }
+    #[inline(always)]
+    fn is_nan(self) -> bool {
+        f32::is_nan(self)
+    }
+    #[cfg(feature = "std")]
+    #[inline(always)]
+    fn fused_mul_add(self, b: Self, c: Self) -> Self {
+        self.mul_add(b, c)
+    }
+    #[cfg(not(feature = "std"))]
+    #[inline(always)]
+    fn fused_mul_add(self, b: Self, c: Self) -> Self {
+        libm::fmaf(self, b, c)
+    }
+
+    /// Degree 6: 0.06 · 2^-24 relative before rounding.
+    #[inline(always)]
+    fn exp2_fraction<L: Lanes<Self>>(l: L, f: L::V) -> L::V {
+        horner(
+            l,
+            f,
+            [
+                1.524_314_1e-4,
+                1.339_149_3e-3,
+                9.618_83e-3,
+                5.550_358_4e-2,
+                0.240_226_45,
+                0.693_147_2,
+                1.0,
+            ],
+        )
+    }
+
+    /// Degree 5: 1.6 · 2^-24 relative before rounding.
+    #[inline(always)]
+    fn exp2_fraction_term<L: Lanes<Self>>(l: L, f: L::V) -> L::V {
+        horner(
+            l,
+            f,
+            [1.327_493_3e-3, 9.671_666e-3, 5.550_699_3e-2, 0.240_222_4, 0.693_147, 1.0],
+        )
+    }
+
+    /// `f^2 (-1/2 + f P(f))`, `P` of degree 7: 0.22 · 2^-24 of `ln(1 + f)` before rounding.
+    #[inline(always)]
+    fn ln_1p_minus<L: Lanes<Self>>(l: L, f: L::V) -> L::V {
+        let p = horner(
+            l,
+            f,
+            [
+                -7.999_017e-2,
+                0.130_731_36,
+                -0.131_536,
+                0.141_469_06,
+                -0.166_186_03,
+                0.200_043_8,
+                -0.250_010_5,
+                0.333_332_72,
+                -0.5,
+            ],
+        );
+        l.mul(l.mul(f, f), p)
+    }
+}

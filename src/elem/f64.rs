@@ -1,0 +1,122 @@
+//! `f64`: 16 lanes; also the type of all arithmetic between tiles and rows.
+//!
+//! Polynomials are minimax fits with rounded coefficients (computed with Sollya's `fpminimax`).
+
+use super::{Float, horner};
+use crate::isa::{Isa, Lanes};
+
+impl Float for f64 {
+    type On<I: Isa> = I::F64;
+    #[inline(always)]
+    fn on<I: Isa>(isa: I) -> I::F64 {
+        isa.f64()
+    }
+
+    const LANES: usize = 16;
+    const LANE_NUMBERS: &'static [Self] =
+        &[0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15.];
+
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+    const NEG_INFINITY: Self = f64::NEG_INFINITY;
+    const INFINITY: Self = f64::INFINITY;
+    const NAN: Self = f64::from_bits(0x7ff8_0000_0000_0000);
+    const LOWEST: Self = f64::MIN;
+    const MIN_POSITIVE: Self = f64::MIN_POSITIVE;
+
+    const MANTISSA_BITS: u32 = 52;
+    const LOG2_E: Self = core::f64::consts::LOG2_E;
+    const LOG2_E_LO: Self = 2.035_527_374_093_103_3e-17;
+    const ROUND_TO_EXPONENT: Self = 6_755_399_441_055_744.0 + 1023.0;
+    const EXP_FLOOR: Self = -709.0;
+    const EXP_CEILING: Self = 710.0;
+    const LN_2_HI: Self = 0.693_147_180_558_298_7;
+    const LN_2_LO: Self = 1.646_594_958_289_708_3e-12;
+    const SQRT_HALF_RAW: u64 = 0x3fe6_a09e_667f_3bcd;
+    const INTEGER_TO_FLOAT: Self = 4_503_599_627_370_496.0;
+    const INTEGER_TO_EXPONENT: Self = 4_503_599_627_370_496.0 + 1023.0;
+    const LN_1P_LARGE: Self = 1e36;
+
+    #[inline(always)]
+    fn from_f64(x: f64) -> Self {
+        x
+    }
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self
+    }
+    #[inline(always)]
+    fn to_raw(self) -> u64 {
+        self.to_bits()
+    }
+    #[inline(always)]
+    fn from_raw(bits: u64) -> Self {
+        f64::from_bits(bits)
+    }
+    #[inline(always)]
+    fn is_nan(self) -> bool {
+        f64::is_nan(self)
+    }
+    #[cfg(feature = "std")]
+    #[inline(always)]
+    fn fused_mul_add(self, b: Self, c: Self) -> Self {
+        self.mul_add(b, c)
+    }
+    #[cfg(not(feature = "std"))]
+    #[inline(always)]
+    fn fused_mul_add(self, b: Self, c: Self) -> Self {
+        libm::fma(self, b, c)
+    }
+
+    /// Degree 11: 0.05 · 2^-53 relative before rounding.
+    #[inline(always)]
+    fn exp2_fraction<L: Lanes<Self>>(l: L, f: L::V) -> L::V {
+        horner(
+            l,
+            f,
+            [
+                4.451_266_054_742_553_4e-10,
+                7.073_916_946_190_896e-9,
+                1.017_807_836_043_768_4e-7,
+                1.321_543_445_267_772e-6,
+                1.525_273_382_458_668e-5,
+                1.540_353_045_892_236_7e-4,
+                1.333_355_814_636_289_7e-3,
+                9.618_129_107_509_125e-3,
+                5.550_410_866_482_232e-2,
+                0.240_226_506_959_101_36,
+                0.693_147_180_559_945_3,
+                1.0,
+            ],
+        )
+    }
+
+    /// The same: degree 10 would be 50 times too coarse.
+    #[inline(always)]
+    fn exp2_fraction_term<L: Lanes<Self>>(l: L, f: L::V) -> L::V {
+        Self::exp2_fraction(l, f)
+    }
+
+    /// With `s = f / (2 + f)`: `ln(1 + f) = 2 atanh s = f - f²/2 + s (f²/2 + R(s²))`, `R` of degree 7
+    /// in `s²`: 0.02 · 2^-53 absolute before rounding.
+    #[inline(always)]
+    fn ln_1p_minus<L: Lanes<Self>>(l: L, f: L::V) -> L::V {
+        let s = l.div(f, l.add(l.splat(2.0), f));
+        let z = l.mul(s, s);
+        let r = horner(
+            l,
+            z,
+            [
+                0.148_005_621_236_761_36,
+                0.153_136_077_848_731_84,
+                0.181_835_809_174_585_86,
+                0.222_221_982_675_083_67,
+                0.285_714_287_452_411_25,
+                0.399_999_999_994_023_25,
+                0.666_666_666_666_673_6,
+            ],
+        );
+        let half_square = l.mul(l.mul(f, f), l.splat(0.5));
+        l.sub(l.mul(s, l.mul_add(r, z, half_square)), half_square)
+    }
+}

@@ -1,0 +1,98 @@
+//! Element types behind one vocabulary: `f32` and `f64`, one file each.
+
+mod f32;
+mod f64;
+
+use crate::isa::{Isa, Lanes};
+use core::fmt::Debug;
+use core::ops::{Add, Div, Mul, Sub};
+
+/// What the kernels need to know of an element type.
+///
+/// The reduction constants of the exponential are for base 2: `e^u = 2^r · 2^f` with
+/// `r = round(u · log2 e)` and `|f| <= 1/2`.
+pub trait Float:
+    Copy
+    + PartialOrd
+    + Debug
+    + Default
+    + Send
+    + Sync
+    + bytemuck::Pod
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+{
+    /// The virtual vector of this type on an instruction set.
+    type On<I: Isa>: Lanes<Self>;
+    /// The virtual vector of this type on an instruction set.
+    fn on<I: Isa>(isa: I) -> Self::On<I>;
+
+    /// Lanes of the virtual vector: 128 bytes on every instruction set.
+    const LANES: usize;
+    /// Elements of a row that are summed in `Self` before `f64` takes over.
+    const TILE: usize = 64 * Self::LANES;
+    /// Lane numbers, `LANES` of them.
+    const LANE_NUMBERS: &'static [Self];
+
+    const ZERO: Self;
+    const ONE: Self;
+    const NEG_INFINITY: Self;
+    const INFINITY: Self;
+    /// The one NaN that is ever written to an output.
+    const NAN: Self;
+    /// The lowest finite number.
+    const LOWEST: Self;
+    const MIN_POSITIVE: Self;
+
+    const MANTISSA_BITS: u32;
+    /// `log2 e` rounded to `Self`, and what that rounding left out.
+    const LOG2_E: Self;
+    const LOG2_E_LO: Self;
+    /// `1.5 · 2^MANTISSA_BITS + bias`: adding it rounds to an integer whose low bits are the biased
+    /// exponent.
+    const ROUND_TO_EXPONENT: Self;
+    /// Below it `round(u · log2 e)` is the exponent of zero; it is clamped to here.
+    const EXP_FLOOR: Self;
+    /// Above it `round(u · log2 e)` is the exponent of infinity; it is clamped to here.
+    const EXP_CEILING: Self;
+    /// `ln 2` with enough trailing zeros that an exponent times it is exact, and the rest.
+    const LN_2_HI: Self;
+    const LN_2_LO: Self;
+    /// Bits of `sqrt(1/2)`.
+    const SQRT_HALF_RAW: u64;
+    /// `2^MANTISSA_BITS`: its bits or'ed with a small integer are a float, that integer above it.
+    const INTEGER_TO_FLOAT: Self;
+    /// `2^MANTISSA_BITS + bias`
+    const INTEGER_TO_EXPONENT: Self;
+    /// Above it `1 + x` is `x`.
+    const LN_1P_LARGE: Self;
+
+    fn from_f64(x: f64) -> Self;
+    fn to_f64(self) -> f64;
+    /// Bits, in the low end of the word.
+    fn to_raw(self) -> u64;
+    /// From the low end of the word; upper bits are dropped.
+    fn from_raw(bits: u64) -> Self;
+    fn is_nan(self) -> bool;
+    /// `self * b + c`, rounded once.
+    fn fused_mul_add(self, b: Self, c: Self) -> Self;
+
+    /// `2^f` for `|f| <= 1/2`, exactly 1 at 0.
+    fn exp2_fraction<L: Lanes<Self>>(l: L, f: L::V) -> L::V;
+    /// A cheaper `2^f` for terms of sums, exactly 1 at 0.
+    fn exp2_fraction_term<L: Lanes<Self>>(l: L, f: L::V) -> L::V;
+    /// `ln(1 + f) - f` for `sqrt(1/2) <= 1 + f <= sqrt 2`.
+    fn ln_1p_minus<L: Lanes<Self>>(l: L, f: L::V) -> L::V;
+}
+
+/// Horner's rule from the highest coefficient down, one fused operation a step.
+#[inline(always)]
+fn horner<E: Float, L: Lanes<E>, const N: usize>(l: L, x: L::V, coefficients: [E; N]) -> L::V {
+    let mut acc = l.splat(coefficients[0]);
+    for &c in &coefficients[1..] {
+        acc = l.mul_add(acc, x, l.splat(c));
+    }
+    acc
+}

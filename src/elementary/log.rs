@@ -1,0 +1,89 @@
+//! The natural logarithm and `ln(1 + x)`.
+
+use crate::elem::Float;
+use crate::isa::{Lanes, One};
+
+/// `ln x` to 1 ULP; `-inf` at 0, NaN below.
+#[inline(always)]
+pub(crate) fn ln<E: Float, L: Lanes<E>>(l: L, x: L::V) -> L::V {
+    let zero = l.splat(E::ZERO);
+    // Subnormals have no exponent of their own: scale them into the normal range.
+    let min = l.splat(E::MIN_POSITIVE);
+    let scaled = l.mul(x, l.splat(E::INTEGER_TO_FLOAT));
+    let normal = l.select_lt(x, min, scaled, x);
+    let shift = l.select_lt(x, min, l.splat(E::from_f64(-f64::from(E::MANTISSA_BITS))), zero);
+    let (k, m) = split(l, normal);
+    let f = l.sub(m, l.splat(E::ONE));
+    let y = assemble(l, l.add(k, shift), f, zero);
+    specials(l, x, x, y)
+}
+
+/// `ln(1 + x)` to 1 ULP; `-inf` at -1, NaN below.
+#[inline(always)]
+pub(crate) fn ln_1p<E: Float, L: Lanes<E>>(l: L, x: L::V) -> L::V {
+    let one = l.splat(E::ONE);
+    let sum = l.add(one, x);
+    let (k, m) = split(l, sum);
+    // 2^-k (1 + x) - 1 = 2^-k x + (2^-k - 1), with what rounding drops kept in `low`.
+    let scale = l.bits_to_exponent(l.sub(l.splat(E::ROUND_TO_EXPONENT), k));
+    let a = l.mul(scale, x);
+    let b = l.sub(scale, one);
+    let f = l.add(a, b);
+    let b_part = l.sub(f, a);
+    let low = l.add(l.sub(a, l.sub(f, b_part)), l.sub(b, b_part));
+    // d ln(1 + f) = df / (1 + f), and 1 / (1 + f) is 1 - f + f² well enough for a rounding error.
+    let low = l.mul(low, l.mul_add(f, l.sub(f, one), one));
+    let large = l.splat(E::LN_1P_LARGE);
+    let f = l.select_lt(x, large, f, l.sub(m, one));
+    let low = l.select_lt(x, large, low, l.splat(E::ZERO));
+    let y = assemble(l, k, f, low);
+    // For x so small that 1 + x is 1, ln(1 + x) is x to the last bit (and keeps the sign of 0).
+    let y = l.select_eq(sum, one, l.mul_add(l.mul(x, x), l.splat(E::from_f64(-0.5)), x), y);
+    specials(l, sum, x, y)
+}
+
+/// `x = 2^k m` with `sqrt(1/2) <= m < sqrt 2`, for normal positive `x`.
+#[inline(always)]
+fn split<E: Float, L: Lanes<E>>(l: L, x: L::V) -> (L::V, L::V) {
+    let sqrt_half = l.splat(E::from_raw(E::SQRT_HALF_RAW));
+    let offset = l.splat(E::from_raw(E::ONE.to_raw() - E::SQRT_HALF_RAW));
+    let mantissa = l.splat(E::from_raw((1 << E::MANTISSA_BITS) - 1));
+    let shifted = l.bits_add(x, offset);
+    let exponent = l.bits_or(l.exponent_to_bits(shifted), l.splat(E::INTEGER_TO_FLOAT));
+    let k = l.sub(exponent, l.splat(E::INTEGER_TO_EXPONENT));
+    (k, l.bits_add(l.bits_and(shifted, mantissa), sqrt_half))
+}
+
+/// `k ln 2 + ln(1 + f) + low`, the large terms added without loss.
+#[inline(always)]
+fn assemble<E: Float, L: Lanes<E>>(l: L, k: L::V, f: L::V, low: L::V) -> L::V {
+    let exponent = l.mul(k, l.splat(E::LN_2_HI));
+    let high = l.add(exponent, f);
+    let dropped = l.add(l.sub(exponent, high), f);
+    let tail = l.add(E::ln_1p_minus(l, f), low);
+    let tail = l.mul_add(k, l.splat(E::LN_2_LO), tail);
+    l.add(high, l.add(dropped, tail))
+}
+
+/// Puts `-inf`, NaN and `inf` where the argument `a` of the logarithm asks for them.
+#[inline(always)]
+fn specials<E: Float, L: Lanes<E>>(l: L, a: L::V, x: L::V, y: L::V) -> L::V {
+    let zero = l.splat(E::ZERO);
+    let y = l.select_eq(a, l.splat(E::INFINITY), x, y);
+    let y = l.select_eq(a, zero, l.splat(E::NEG_INFINITY), y);
+    let y = l.select_lt(a, zero, l.splat(E::NAN), y);
+    // Only a NaN differs from itself.
+    l.select_eq(x, x, y, l.splat(E::NAN))
+}
+
+/// [`ln`] of one number.
+#[inline(always)]
+pub(crate) fn ln_f64(x: f64) -> f64 {
+    ln(One, x)
+}
+
+/// [`ln_1p`] of one number.
+#[inline(always)]
+pub(crate) fn ln_1p_f64(x: f64) -> f64 {
+    ln_1p(One, x)
+}

@@ -1,0 +1,142 @@
+//! AVX2 + FMA: 8 `f32` or 4 `f64` in a register.
+
+#![allow(unsafe_code)]
+
+use super::native::{Body, Hooks, Native};
+use super::times::Times;
+use super::{Isa, Kernel};
+use crate::elem::Float;
+use bytemuck::cast;
+use core::marker::PhantomData;
+use core::arch::x86_64::{__m128, __m128d, __m256i};
+use pulp::x86::V3;
+use pulp::{f32x8, f64x4};
+
+/// A window of `LANES` words that starts `n` words before the middle selects the first `n` lanes.
+const F32_HEAD: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+const F64_HEAD: [i64; 8] = [-1, -1, -1, -1, 0, 0, 0, 0];
+
+/// All ones in the first `n < 8` 32-bit lanes.
+#[inline(always)]
+fn f32_head(n: usize) -> __m256i {
+    let window: [i32; 8] = F32_HEAD[8 - n..16 - n].try_into().expect("n < 8");
+    cast(window)
+}
+
+/// All ones in the first `n < 4` 64-bit lanes.
+#[inline(always)]
+fn f64_head(n: usize) -> __m256i {
+    let window: [i64; 4] = F64_HEAD[4 - n..8 - n].try_into().expect("n < 4");
+    cast(window)
+}
+
+impl Isa for V3 {
+    type F32 = Times<Native<V3>, 4>;
+    type F64 = Times<Native<V3>, 4>;
+
+    #[inline(always)]
+    fn f32(self) -> Self::F32 {
+        Times(Native(self))
+    }
+    #[inline(always)]
+    fn f64(self) -> Self::F64 {
+        Times(Native(self))
+    }
+    #[inline(always)]
+    fn run<E: Float, K: Kernel<E>>(self, kernel: K) -> K::Out {
+        self.vectorize(Body(self, kernel, PhantomData))
+    }
+}
+
+impl Hooks<f32> for V3 {
+    type V = f32x8;
+
+    #[inline(always)]
+    fn bits_to_exponent(self, v: f32x8) -> f32x8 {
+        cast(self.avx2._mm256_slli_epi32::<23>(cast(v)))
+    }
+    #[inline(always)]
+    fn exponent_to_bits(self, v: f32x8) -> f32x8 {
+        cast(self.avx2._mm256_srli_epi32::<23>(cast(v)))
+    }
+    #[inline(always)]
+    fn load_padded(self, src: &[f32], pad: f32) -> f32x8 {
+        let head = f32_head(src.len());
+        // SAFETY: only lanes below `src.len()` are read.
+        let v = unsafe { self.avx._mm256_maskload_ps(src.as_ptr(), head) };
+        cast(self.avx._mm256_blendv_ps(self.avx._mm256_set1_ps(pad), v, cast(head)))
+    }
+    // A masked store is microcoded on some AVX2 CPUs: copy the few elements instead.
+    #[inline(always)]
+    fn store_head(self, v: f32x8, dst: &mut [f32]) {
+        let v: [f32; 8] = cast(v);
+        for (d, v) in dst.iter_mut().zip(v) {
+            *d = v;
+        }
+    }
+    #[inline(always)]
+    fn fold_add(self, v: f32x8) -> f32 {
+        let v = cast(v);
+        let (low, high) =
+            (self.avx._mm256_castps256_ps128(v), self.avx._mm256_extractf128_ps::<1>(v));
+        let v: __m128 = self.sse._mm_add_ps(low, high);
+        let v = self.sse._mm_add_ps(v, self.sse._mm_movehl_ps(v, v));
+        let v = self.sse._mm_add_ss(v, self.sse._mm_shuffle_ps::<1>(v, v));
+        self.sse._mm_cvtss_f32(v)
+    }
+    #[inline(always)]
+    fn fold_max(self, v: f32x8) -> f32 {
+        let v = cast(v);
+        let (low, high) =
+            (self.avx._mm256_castps256_ps128(v), self.avx._mm256_extractf128_ps::<1>(v));
+        let v: __m128 = self.sse._mm_max_ps(low, high);
+        let v = self.sse._mm_max_ps(v, self.sse._mm_movehl_ps(v, v));
+        let v = self.sse._mm_max_ss(v, self.sse._mm_shuffle_ps::<1>(v, v));
+        self.sse._mm_cvtss_f32(v)
+    }
+}
+
+impl Hooks<f64> for V3 {
+    type V = f64x4;
+
+    #[inline(always)]
+    fn bits_to_exponent(self, v: f64x4) -> f64x4 {
+        cast(self.avx2._mm256_slli_epi64::<52>(cast(v)))
+    }
+    #[inline(always)]
+    fn exponent_to_bits(self, v: f64x4) -> f64x4 {
+        cast(self.avx2._mm256_srli_epi64::<52>(cast(v)))
+    }
+    #[inline(always)]
+    fn load_padded(self, src: &[f64], pad: f64) -> f64x4 {
+        let head = f64_head(src.len());
+        // SAFETY: only lanes below `src.len()` are read.
+        let v = unsafe { self.avx._mm256_maskload_pd(src.as_ptr(), head) };
+        cast(self.avx._mm256_blendv_pd(self.avx._mm256_set1_pd(pad), v, cast(head)))
+    }
+    #[inline(always)]
+    fn store_head(self, v: f64x4, dst: &mut [f64]) {
+        let v: [f64; 4] = cast(v);
+        for (d, v) in dst.iter_mut().zip(v) {
+            *d = v;
+        }
+    }
+    #[inline(always)]
+    fn fold_add(self, v: f64x4) -> f64 {
+        let v = cast(v);
+        let (low, high) =
+            (self.avx._mm256_castpd256_pd128(v), self.avx._mm256_extractf128_pd::<1>(v));
+        let v: __m128d = self.sse2._mm_add_pd(low, high);
+        let v = self.sse2._mm_add_sd(v, self.sse2._mm_unpackhi_pd(v, v));
+        self.sse2._mm_cvtsd_f64(v)
+    }
+    #[inline(always)]
+    fn fold_max(self, v: f64x4) -> f64 {
+        let v = cast(v);
+        let (low, high) =
+            (self.avx._mm256_castpd256_pd128(v), self.avx._mm256_extractf128_pd::<1>(v));
+        let v: __m128d = self.sse2._mm_max_pd(low, high);
+        let v = self.sse2._mm_max_sd(v, self.sse2._mm_unpackhi_pd(v, v));
+        self.sse2._mm_cvtsd_f64(v)
+    }
+}

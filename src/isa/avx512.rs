@@ -1,0 +1,110 @@
+//! AVX-512 (F, BW, CD, DQ, VL): 16 `f32` or 8 `f64` in a register, partial ones by mask.
+
+#![allow(unsafe_code)]
+
+use super::native::{Body, Hooks, Native};
+use super::times::Times;
+use super::{Isa, Kernel};
+use crate::elem::Float;
+use bytemuck::cast;
+use core::marker::PhantomData;
+use pulp::x86::V4;
+use pulp::{f32x16, f64x8};
+
+impl Isa for V4 {
+    type F32 = Times<Native<V4>, 2>;
+    type F64 = Times<Native<V4>, 2>;
+
+    #[inline(always)]
+    fn f32(self) -> Self::F32 {
+        Times(Native(self))
+    }
+    #[inline(always)]
+    fn f64(self) -> Self::F64 {
+        Times(Native(self))
+    }
+    #[inline(always)]
+    fn run<E: Float, K: Kernel<E>>(self, kernel: K) -> K::Out {
+        self.vectorize(Body(self, kernel, PhantomData))
+    }
+}
+
+impl Hooks<f32> for V4 {
+    type V = f32x16;
+
+    #[inline(always)]
+    fn bits_to_exponent(self, v: f32x16) -> f32x16 {
+        cast(self.avx512f._mm512_slli_epi32::<23>(cast(v)))
+    }
+    #[inline(always)]
+    fn exponent_to_bits(self, v: f32x16) -> f32x16 {
+        cast(self.avx512f._mm512_srli_epi32::<23>(cast(v)))
+    }
+    #[inline(always)]
+    fn load_padded(self, src: &[f32], pad: f32) -> f32x16 {
+        let pad = self.avx512f._mm512_set1_ps(pad);
+        let head = (1u16 << src.len()) - 1;
+        // SAFETY: only lanes below `src.len()` are read.
+        cast(unsafe { self.avx512f._mm512_mask_loadu_ps(pad, head, src.as_ptr()) })
+    }
+    #[inline(always)]
+    fn store_head(self, v: f32x16, dst: &mut [f32]) {
+        let head = (1u16 << dst.len()) - 1;
+        // SAFETY: only lanes below `dst.len()` are written.
+        unsafe { self.avx512f._mm512_mask_storeu_ps(dst.as_mut_ptr(), head, cast(v)) }
+    }
+    #[inline(always)]
+    fn fold_add(self, v: f32x16) -> f32 {
+        let v = cast(v);
+        let (low, high) =
+            (self.avx512f._mm512_castps512_ps256(v), self.avx512dq._mm512_extractf32x8_ps::<1>(v));
+        Hooks::<f32>::fold_add(*self, cast(self.avx._mm256_add_ps(low, high)))
+    }
+    #[inline(always)]
+    fn fold_max(self, v: f32x16) -> f32 {
+        let v = cast(v);
+        let (low, high) =
+            (self.avx512f._mm512_castps512_ps256(v), self.avx512dq._mm512_extractf32x8_ps::<1>(v));
+        Hooks::<f32>::fold_max(*self, cast(self.avx._mm256_max_ps(low, high)))
+    }
+}
+
+impl Hooks<f64> for V4 {
+    type V = f64x8;
+
+    #[inline(always)]
+    fn bits_to_exponent(self, v: f64x8) -> f64x8 {
+        cast(self.avx512f._mm512_slli_epi64::<52>(cast(v)))
+    }
+    #[inline(always)]
+    fn exponent_to_bits(self, v: f64x8) -> f64x8 {
+        cast(self.avx512f._mm512_srli_epi64::<52>(cast(v)))
+    }
+    #[inline(always)]
+    fn load_padded(self, src: &[f64], pad: f64) -> f64x8 {
+        let pad = self.avx512f._mm512_set1_pd(pad);
+        let head = (1u8 << src.len()) - 1;
+        // SAFETY: only lanes below `src.len()` are read.
+        cast(unsafe { self.avx512f._mm512_mask_loadu_pd(pad, head, src.as_ptr()) })
+    }
+    #[inline(always)]
+    fn store_head(self, v: f64x8, dst: &mut [f64]) {
+        let head = (1u8 << dst.len()) - 1;
+        // SAFETY: only lanes below `dst.len()` are written.
+        unsafe { self.avx512f._mm512_mask_storeu_pd(dst.as_mut_ptr(), head, cast(v)) }
+    }
+    #[inline(always)]
+    fn fold_add(self, v: f64x8) -> f64 {
+        let v = cast(v);
+        let (low, high) =
+            (self.avx512f._mm512_castpd512_pd256(v), self.avx512f._mm512_extractf64x4_pd::<1>(v));
+        Hooks::<f64>::fold_add(*self, cast(self.avx._mm256_add_pd(low, high)))
+    }
+    #[inline(always)]
+    fn fold_max(self, v: f64x8) -> f64 {
+        let v = cast(v);
+        let (low, high) =
+            (self.avx512f._mm512_castpd512_pd256(v), self.avx512f._mm512_extractf64x4_pd::<1>(v));
+        Hooks::<f64>::fold_max(*self, cast(self.avx._mm256_max_pd(low, high)))
+    }
+}

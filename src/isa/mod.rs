@@ -1,0 +1,105 @@
+//! The virtual vector: one shape on every instruction set.
+//!
+//! A *register* is what one instruction works on ([`Lanes`], one file per instruction set). The
+//! kernels see only a *virtual vector* of 32 `f32` or 16 `f64` ([`Times`]: a few registers side by
+//! side), so element `i` of a tile lands in the same lane on every CPU, and sums have one shape.
+//!
+//! Everything here is `#[inline(always)]`: the only `#[target_feature]` boundary is the token's
+//! `vectorize`, and a helper left out of line would be compiled without the instruction set.
+
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+mod avx2;
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+mod avx512;
+mod dispatch;
+#[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod native;
+#[cfg(all(feature = "simd", target_arch = "aarch64"))]
+mod neon;
+mod one;
+mod scalar;
+mod times;
+
+pub use dispatch::Token;
+pub use one::One;
+
+use crate::elem::Float;
+
+/// Operations on a fixed number of lanes of `E`: one register, or several side by side.
+///
+/// Every operation is the IEEE one, rounded once, so that all implementations agree bit for bit
+/// wherever no NaN is involved. Kernels replace NaN results by one canonical NaN.
+pub trait Lanes<E: Float>: Copy {
+    /// The lanes themselves.
+    type V: Copy;
+    /// How many lanes `V` has.
+    const LANES: usize;
+
+    /// All lanes `x`.
+    fn splat(self, x: E) -> Self::V;
+    /// Lane `i` is `src[i]`; `src.len()` is exactly [`Self::LANES`].
+    fn load(self, src: &[E]) -> Self::V;
+    /// Lane `i` is `src[i]`, or `pad` past the end of `src`; `src.len() <= LANES`.
+    fn load_padded(self, src: &[E], pad: E) -> Self::V;
+    /// `dst[i]` becomes lane `i`; `dst.len()` is exactly [`Self::LANES`].
+    fn store(self, v: Self::V, dst: &mut [E]);
+    /// The first `dst.len() <= LANES` lanes.
+    fn store_head(self, v: Self::V, dst: &mut [E]);
+
+    /// `a + b`
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a - b`
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b`
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a / b`
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b + c`, rounded once.
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The larger; NaN where `b` is NaN (a NaN in `a` alone may or may not survive).
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The smaller; NaN where `b` is NaN (a NaN in `a` alone may or may not survive).
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `if a < b { x } else { y }`
+    fn select_lt(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
+    /// `if a == b { x } else { y }`
+    fn select_eq(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
+
+    /// Bitwise and.
+    fn bits_and(self, a: Self::V, b: Self::V) -> Self::V;
+    /// Bitwise or.
+    fn bits_or(self, a: Self::V, b: Self::V) -> Self::V;
+    /// Wrapping addition of the bit patterns as integers.
+    fn bits_add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The bit pattern moved left by the width of the mantissa: low bits become the exponent.
+    fn bits_to_exponent(self, v: Self::V) -> Self::V;
+    /// The bit pattern moved right by the width of the mantissa: sign and exponent become low bits.
+    fn exponent_to_bits(self, v: Self::V) -> Self::V;
+
+    /// The sum by halves: lane `i` takes lane `i + n/2`, then `n` halves, down to one lane.
+    fn fold_add(self, v: Self::V) -> E;
+    /// The maximum by halves, in the order of [`Self::fold_add`].
+    fn fold_max(self, v: Self::V) -> E;
+}
+
+/// An instruction set: the proof that the CPU has it, and the virtual vector on it.
+pub trait Isa: Copy {
+    /// 32 lanes.
+    type F32: Lanes<f32>;
+    /// 16 lanes.
+    type F64: Lanes<f64>;
+    /// The virtual vector of `f32`.
+    fn f32(self) -> Self::F32;
+    /// The virtual vector of `f64`.
+    fn f64(self) -> Self::F64;
+    /// Runs a kernel in a function compiled for this instruction set.
+    fn run<E: Float, K: Kernel<E>>(self, kernel: K) -> K::Out;
+}
+
+/// A computation that runs on any instruction set: the body is compiled once for each.
+pub trait Kernel<E: Float> {
+    /// What it returns.
+    type Out;
+    /// Runs with the virtual vector of one instruction set (`E::LANES` lanes).
+    fn run<L: Lanes<E>>(self, l: L) -> Self::Out;
+}

@@ -1,0 +1,237 @@
+//! What pulp's tokens have in common: a register of any SIMD instruction set is a [`Lanes`].
+//!
+//! pulp names each operation the same on every token; the few that it lacks, or has only with a
+//! slow or unsound form, are [`Hooks`] that each instruction set's file fills in. Not used on
+//! purpose: `partial_load`/`partial_store` (a jump through a table), `mask_between` at the full
+//! width (panics on `V4`), `reduce_*` (trees that depend on the width), `mul_add_e` (may not fuse).
+
+#![allow(unsafe_code)]
+
+use super::{Isa, Kernel, Lanes};
+use crate::elem::Float;
+use core::marker::PhantomData;
+
+/// A SIMD register of one of pulp's tokens.
+#[derive(Clone, Copy)]
+pub struct Native<S>(pub(crate) S);
+
+/// What an instruction set adds to pulp's common operations, for one element type.
+pub trait Hooks<E: Float>: Copy {
+    type V: Copy;
+    fn bits_to_exponent(self, v: Self::V) -> Self::V;
+    fn exponent_to_bits(self, v: Self::V) -> Self::V;
+    /// `0 < src.len() < LANES`
+    fn load_padded(self, src: &[E], pad: E) -> Self::V;
+    /// `0 < dst.len() < LANES`
+    fn store_head(self, v: Self::V, dst: &mut [E]);
+    fn fold_add(self, v: Self::V) -> E;
+    fn fold_max(self, v: Self::V) -> E;
+}
+
+/// A kernel and the instruction set to run it on, for a token's `vectorize`.
+pub struct Body<I, K, E>(pub(crate) I, pub(crate) K, pub(crate) PhantomData<E>);
+
+impl<I: Isa, E: Float, K: Kernel<E>> pulp::NullaryFnOnce for Body<I, K, E> {
+    type Output = K::Out;
+    #[inline(always)]
+    fn call(self) -> K::Out {
+        self.1.run(E::on(self.0))
+    }
+}
+
+/// Reads one register; the length is checked.
+#[inline(always)]
+fn read<E: Float, V: bytemuck::AnyBitPattern>(src: &[E]) -> V {
+    assert!(size_of_val(src) == size_of::<V>());
+    // SAFETY: `src` covers exactly the bytes of `V`, any bits are a `V`, no alignment is assumed.
+    unsafe { src.as_ptr().cast::<V>().read_unaligned() }
+}
+
+/// Writes one register; the length is checked.
+#[inline(always)]
+fn write<E: Float, V: bytemuck::NoUninit>(v: V, dst: &mut [E]) {
+    assert!(size_of_val(dst) == size_of::<V>());
+    // SAFETY: `dst` covers exactly the bytes of `V`, any bits are an `E` (a float), no alignment is
+    // assumed.
+    unsafe { dst.as_mut_ptr().cast::<V>().write_unaligned(v) }
+}
+
+impl<S: pulp::Simd + Hooks<f32, V = <S as pulp::Simd>::f32s>> Lanes<f32> for Native<S> {
+    type V = S::f32s;
+    const LANES: usize = S::F32_LANES;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::V {
+        self.0.splat_f32s(x)
+    }
+    #[inline(always)]
+    fn load(self, src: &[f32]) -> Self::V {
+        read(src)
+    }
+    #[inline(always)]
+    fn load_padded(self, src: &[f32], pad: f32) -> Self::V {
+        Hooks::load_padded(self.0, src, pad)
+    }
+    #[inline(always)]
+    fn store(self, v: Self::V, dst: &mut [f32]) {
+        write(v, dst);
+    }
+    #[inline(always)]
+    fn store_head(self, v: Self::V, dst: &mut [f32]) {
+        Hooks::store_head(self.0, v, dst);
+    }
+    #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        self.0.add_f32s(a, b)
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        self.0.sub_f32s(a, b)
+    }
+    #[inline(always)]
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+        self.0.mul_f32s(a, b)
+    }
+    #[inline(always)]
+    fn div(self, a: Self::V, b: Self::V) -> Self::V {
+        self.0.div_f32s(a, b)
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        self.0.mul_add_f32s(a, b, c)
+    }
+    #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        self.0.max_f32s(a, b)
+    }
+    #[inline(always)]
+    fn min(self, a: Self::V, b: Self::V) -> Self::V {
+        self.0.min_f32s(a, b)
+    }
+    #[inline(always)]
+    fn select_lt(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V {
+        self.0.select_f32s(self.0.less_than_f32s(a, b), x, y)
+    }
+    #[inline(always)]
+    fn select_eq(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V {
+        self.0.select_f32s(self.0.equal_f32s(a, b), x, y)
+    }
+    #[inline(always)]
+    fn bits_and(self, a: Self::V, b: Self::V) -> Self::V {
+        self.0.and_f32s(a, b)
+    }
+    #[inline(always)]
+    fn bits_or(self, a: Self::V, b: Self::V) -> Self::V {
+        self.0.or_f32s(a, b)
+    }
+    #[inline(always)]
+    fn bits_add(self, a: Self::V, b: Self::V) -> Self::V {
+        bytemuck::cast(self.0.add_u32s(bytemuck::cast(a), bytemuck::cast(b)))
+    }
+    #[inline(always)]
+    fn bits_to_exponent(self, v: Self::V) -> Self::V {
+        Hooks::bits_to_exponent(self.0, v)
+    }
+    #[inline(always)]
+    fn exponent_to_bits(self, v: Self::V) -> Self::V {
+        Hooks::exponent_to_bits(self.0, v)
+    }
+    #[inline(always)]
+    fn fold_add(self, v: Self::V) -> f32 {
+        Hooks::fold_add(self.0, v)
+    }
+    #[inline(always)]
+    fn fold_max(self, v: Self::V) -> f32 {
+        Hooks::fold_max(self.0, v)
+    }
+}
+
+impl<S: pulp::Simd + Hooks<f64, V = <S as pulp::Simd>::f64s>> Lanes<f64> for Native<S> {
+    type V = S::f64s;
+    const LANES: usize = S::F64_LANES;
+
+    #[inline(always)]
+    fn splat(self, x: f64) -> Self::V {
+        self.0.splat_f64s(x)
+    }
+    #[inline(always)]
+    fn load(self, src: &[f64]) -> Self::V {
+        read(src)
+    }
+    #[inline(always)]
+    fn load_padded(self, src: &[f64], pad: f64) -> Self::V {
+        Hooks::load_padded(self.0, src, pad)
+    }
+    #[inline(always)]
+    fn store(self, v: Self::V, dst: &mut [f64]) {
+        write(v, dst);
+    }
+    #[inline(always)]
+    fn store_head(self, v: Self::V, dst: &mut [f64]) {
+        Hooks::store_head(self.0, v, dst);
+    }
+    #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        self.0.add_f64s(a, b)
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        self.0.sub_f64s(a, b)
+    }
+    #[inline(always)]
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+        self.0.mul_f64s(a, b)
+    }
+    #[inline(always)]
+    fn div(self, a: Self::V, b: Self::V) -> Self::V {
+        self.0.div_f64s(a, b)
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        self.0.mul_add_f64s(a, b, c)
+    }
+    #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        self.0.max_f64s(a, b)
+    }
+    #[inline(always)]
+    fn min(self, a: Self::V, b: Self::V) -> Self::V {
+        self.0.min_f64s(a, b)
+    }
+    #[inline(always)]
+    fn select_lt(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V {
+        self.0.select_f64s(self.0.less_than_f64s(a, b), x, y)
+    }
+    #[inline(always)]
+    fn select_eq(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V {
+        self.0.select_f64s(self.0.equal_f64s(a, b), x, y)
+    }
+    #[inline(always)]
+    fn bits_and(self, a: Self::V, b: Self::V) -> Self::V {
+        self.0.and_f64s(a, b)
+    }
+    #[inline(always)]
+    fn bits_or(self, a: Self::V, b: Self::V) -> Self::V {
+        self.0.or_f64s(a, b)
+    }
+    #[inline(always)]
+    fn bits_add(self, a: Self::V, b: Self::V) -> Self::V {
+        bytemuck::cast(self.0.add_u64s(bytemuck::cast(a), bytemuck::cast(b)))
+    }
+    #[inline(always)]
+    fn bits_to_exponent(self, v: Self::V) -> Self::V {
+        Hooks::bits_to_exponent(self.0, v)
+    }
+    #[inline(always)]
+    fn exponent_to_bits(self, v: Self::V) -> Self::V {
+        Hooks::exponent_to_bits(self.0, v)
+    }
+    #[inline(always)]
+    fn fold_add(self, v: Self::V) -> f64 {
+        Hooks::fold_add(self.0, v)
+    }
+    #[inline(always)]
+    fn fold_max(self, v: Self::V) -> f64 {
+        Hooks::fold_max(self.0, v)
+    }
+}

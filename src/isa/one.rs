@@ -1,0 +1,100 @@
+//! One lane in plain Rust: the scalar path's register, and the arithmetic between rows.
+
+use super::Lanes;
+use crate::elem::Float;
+
+/// One element at a time.
+#[derive(Clone, Copy)]
+pub struct One;
+
+impl<E: Float> Lanes<E> for One {
+    type V = E;
+    const LANES: usize = 1;
+
+    #[inline(always)]
+    fn splat(self, x: E) -> E {
+        x
+    }
+    #[inline(always)]
+    fn load(self, src: &[E]) -> E {
+        src[0]
+    }
+    #[inline(always)]
+    fn load_padded(self, src: &[E], pad: E) -> E {
+        if let [x, ..] = src { *x } else { pad }
+    }
+    #[inline(always)]
+    fn store(self, v: E, dst: &mut [E]) {
+        dst[0] = v;
+    }
+    #[inline(always)]
+    fn store_head(self, v: E, dst: &mut [E]) {
+        if let [x, ..] = dst {
+            *x = v;
+        }
+    }
+    #[inline(always)]
+    fn add(self, a: E, b: E) -> E {
+        a + b
+    }
+    #[inline(always)]
+    fn sub(self, a: E, b: E) -> E {
+        a - b
+    }
+    #[inline(always)]
+    fn mul(self, a: E, b: E) -> E {
+        a * b
+    }
+    #[inline(always)]
+    fn div(self, a: E, b: E) -> E {
+        a / b
+    }
+    #[inline(always)]
+    fn mul_add(self, a: E, b: E, c: E) -> E {
+        a.fused_mul_add(b, c)
+    }
+    #[inline(always)]
+    fn max(self, a: E, b: E) -> E {
+        if a > b { a } else { b }
+    }
+    #[inline(always)]
+    fn min(self, a: E, b: E) -> E {
+        if a < b { a } else { b }
+    }
+    #[inline(always)]
+    fn select_lt(self, a: E, b: E, x: E, y: E) -> E {
+        if a < b { x } else { y }
+    }
+    #[inline(always)]
+    fn select_eq(self, a: E, b: E, x: E, y: E) -> E {
+        if a == b { x } else { y }
+    }
+    #[inline(always)]
+    fn bits_and(self, a: E, b: E) -> E {
+        E::from_raw(a.to_raw() & b.to_raw())
+    }
+    #[inline(always)]
+    fn bits_or(self, a: E, b: E) -> E {
+        E::from_raw(a.to_raw() | b.to_raw())
+    }
+    #[inline(always)]
+    fn bits_add(self, a: E, b: E) -> E {
+        E::from_raw(a.to_raw().wrapping_add(b.to_raw()))
+    }
+    #[inline(always)]
+    fn bits_to_exponent(self, v: E) -> E {
+        E::from_raw(v.to_raw() << E::MANTISSA_BITS)
+    }
+    #[inline(always)]
+    fn exponent_to_bits(self, v: E) -> E {
+        E::from_raw(v.to_raw() >> E::MANTISSA_BITS)
+    }
+    #[inline(always)]
+    fn fold_add(self, v: E) -> E {
+        v
+    }
+    #[inline(always)]
+    fn fold_max(self, v: E) -> E {
+        v
+    }
+}

@@ -1,0 +1,250 @@
+//! Rows of a matrix: the only index arithmetic, checked once.
+
+use crate::error::Error;
+
+/// `rows × classes` numbers to read: row `r` is `data[r * row_stride ..][.. classes]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a, T> {
+    data: &'a [T],
+    shape: Shape,
+}
+
+/// `rows × classes` numbers to write: row `r` is `data[r * row_stride ..][.. classes]`.
+///
+/// What lies between the rows is never read or written.
+#[derive(Debug)]
+pub struct RowsMut<'a, T> {
+    data: &'a mut [T],
+    shape: Shape,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shape {
+    rows: usize,
+    classes: usize,
+    row_stride: usize,
+}
+
+impl Shape {
+    /// As many rows as `len` elements make, one after the other.
+    fn contiguous(len: usize, classes: usize) -> Result<Shape, Error> {
+        if classes == 0 {
+            return Err(Error::NoClasses);
+        }
+        if !len.is_multiple_of(classes) {
+            return Err(Error::NotWholeRows { len, classes });
+        }
+        Ok(Shape { rows: len / classes, classes, row_stride: classes })
+    }
+
+    fn strided(len: usize, rows: usize, classes: usize, row_stride: usize) -> Result<Shape, Error> {
+        if classes == 0 {
+            return Err(Error::NoClasses);
+        }
+        if row_stride < classes {
+            return Err(Error::StrideTooSmall { row_stride, classes });
+        }
+        let overflow = Error::SizeOverflow { rows, row_stride };
+        let needed = match rows.checked_sub(1) {
+            None => 0,
+            Some(last) => last
+                .checked_mul(row_stride)
+                .and_then(|start| start.checked_add(classes))
+                .ok_or(overflow)?,
+        };
+        if len < needed {
+            return Err(Error::TooShort { needed, len });
+        }
+        Ok(Shape { rows, classes, row_stride })
+    }
+
+    /// Where row `r` starts; `r == rows` gives the end of the data, wherever that is.
+    fn start(&self, r: usize, len: usize) -> usize {
+        if r == self.rows { len } else { r * self.row_stride }
+    }
+
+    fn with_rows(self, rows: usize) -> Shape {
+        Shape { rows, ..self }
+    }
+}
+
+impl<'a, T> Rows<'a, T> {
+    /// All of `data` as rows of `classes` elements, one after the other.
+    ///
+    /// # Errors
+    /// [`Error::NoClasses`], [`Error::NotWholeRows`].
+    pub fn new(data: &'a [T], classes: usize) -> Result<Self, Error> {
+        let shape = Shape::contiguous(data.len(), classes)?;
+        Ok(Rows { data, shape })
+    }
+
+    /// `rows` rows of `classes` elements that start `row_stride` elements apart.
+    ///
+    /// # Errors
+    /// [`Error::NoClasses`], [`Error::StrideTooSmall`], [`Error::SizeOverflow`],
+    /// [`Error::TooShort`].
+    pub fn with_stride(
+        data: &'a [T],
+        rows: usize,
+        classes: usize,
+        row_stride: usize,
+    ) -> Result<Self, Error> {
+        let shape = Shape::strided(data.len(), rows, classes, row_stride)?;
+        Ok(Rows { data, shape })
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.shape.rows
+    }
+
+    /// Elements in a row.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.shape.classes
+    }
+
+    /// Row `r`, or `None` past the last.
+    #[must_use]
+    pub fn get(&self, r: usize) -> Option<&'a [T]> {
+        (r < self.shape.rows).then(|| self.row(r))
+    }
+
+    #[inline(always)]
+    pub(crate) fn row(&self, r: usize) -> &'a [T] {
+        &self.data[r * self.shape.row_stride..][..self.shape.classes]
+    }
+
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        (self.shape.rows, self.shape.classes)
+    }
+
+    pub(crate) fn split_at(self, r: usize) -> (Self, Self) {
+        let (head, tail) = self.data.split_at(self.shape.start(r, self.data.len()));
+        (
+            Rows { data: head, shape: self.shape.with_rows(r) },
+            Rows { data: tail, shape: self.shape.with_rows(self.shape.rows - r) },
+        )
+    }
+}
+
+impl<'a, T> RowsMut<'a, T> {
+    /// All of `data` as rows of `classes` elements, one after the other.
+    ///
+    /// # Errors
+    /// [`Error::NoClasses`], [`Error::NotWholeRows`].
+    pub fn new(data: &'a mut [T], classes: usize) -> Result<Self, Error> {
+        let shape = Shape::contiguous(data.len(), classes)?;
+        Ok(RowsMut { data, shape })
+    }
+
+    /// `rows` rows of `classes` elements that start `row_stride` elements apart.
+    ///
+    /// # Errors
+    /// [`Error::NoClasses`], [`Error::StrideTooSmall`], [`Error::SizeOverflow`],
+    /// [`Error::TooShort`].
+    pub fn with_stride(
+        data: &'a mut [T],
+        rows: usize,
+        classes: usize,
+        row_stride: usize,
+    ) -> Result<Self, Error> {
+        let shape = Shape::strided(data.len(), rows, classes, row_stride)?;
+        Ok(RowsMut { data, shape })
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.shape.rows
+    }
+
+    /// Elements in a row.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.shape.classes
+    }
+
+    #[inline(always)]
+    pub(crate) fn row(&mut self, r: usize) -> &mut [T] {
+        &mut self.data[r * self.shape.row_stride..][..self.shape.classes]
+    }
+
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        (self.shape.rows, self.shape.classes)
+    }
+
+    pub(crate) fn split_at(self, r: usize) -> (Self, Self) {
+        let (head, tail) = self.data.split_at_mut(self.shape.start(r, self.data.len()));
+        (
+            RowsMut { data: head, shape: self.shape.with_rows(r) },
+            RowsMut { data: tail, shape: self.shape.with_rows(self.shape.rows - r) },
+        )
+    }
+}
+
+/// Where a map over rows reads and writes: from one matrix to another, or in place.
+#[derive(Debug)]
+pub enum Io<'a, T> {
+    /// From the first to the second, of the same shape.
+    Apart(Rows<'a, T>, RowsMut<'a, T>),
+    /// Over its own input.
+    InPlace(RowsMut<'a, T>),
+}
+
+/// One row of an [`Io`].
+#[derive(Debug)]
+pub(crate) enum RowIo<'a, T> {
+    Apart(&'a [T], &'a mut [T]),
+    InPlace(&'a mut [T]),
+}
+
+impl<T> Io<'_, T> {
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        match self {
+            Io::Apart(source, _) => source.shape(),
+            Io::InPlace(data) => data.shape(),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn row(&mut self, r: usize) -> RowIo<'_, T> {
+        match self {
+            Io::Apart(source, target) => RowIo::Apart(source.row(r), target.row(r)),
+            Io::InPlace(data) => RowIo::InPlace(data.row(r)),
+        }
+    }
+
+    pub(crate) fn split_at(self, r: usize) -> (Self, Self) {
+        match self {
+            Io::Apart(source, target) => {
+                let (s0, s1) = source.split_at(r);
+                let (t0, t1) = target.split_at(r);
+                (Io::Apart(s0, t0), Io::Apart(s1, t1))
+            }
+            Io::InPlace(data) => {
+                let (d0, d1) = data.split_at(r);
+                (Io::InPlace(d0), Io::InPlace(d1))
+            }
+        }
+    }
+}
+
+impl<T> RowIo<'_, T> {
+    #[inline(always)]
+    pub(crate) fn source(&self) -> &[T] {
+        match self {
+            RowIo::Apart(source, _) => source,
+            RowIo::InPlace(data) => data,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn target(&mut self) -> &mut [T] {
+        match self {
+            RowIo::Apart(_, target) => target,
+            RowIo::InPlace(data) => data,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The only loops over the elements of a row: virtual vectors in order, then one padded tail.
+
+use crate::elem::Float;
+use crate::isa::Lanes;
+use crate::view::RowIo;
+
+/// Folds `f` over `x`; past the end, and at index `excluded`, the element is `pad`.
+///
+/// The excluded index costs one more vector out of line, not a test in the loop.
+#[inline(always)]
+pub(crate) fn fold<E: Float, L: Lanes<E>>(
+    l: L,
+    x: &[E],
+    excluded: Option<usize>,
+    pad: E,
+    init: L::V,
+    f: impl Fn(L::V, L::V) -> L::V,
+) -> L::V {
+    let mut acc = init;
+    let mut rest = x;
+    if let Some(i) = excluded {
+        let (before, from) = x.split_at(i - i % L::LANES);
+        let (vector, after) = from.split_at(from.len().min(L::LANES));
+        acc = whole(l, before, acc, &f);
+        let lanes = l.load(E::LANE_NUMBERS);
+        let lane = l.splat(E::LANE_NUMBERS[i % L::LANES]);
+        let v = l.load_padded(vector, pad);
+        acc = f(acc, l.select_eq(lanes, lane, l.splat(pad), v));
+        rest = after;
+    }
+    let tail = rest.len() % L::LANES;
+    let (body, tail) = rest.split_at(rest.len() - tail);
+    acc = whole(l, body, acc, &f);
+    if !tail.is_empty() {
+        acc = f(acc, l.load_padded(tail, pad));
+    }
+    acc
+}
+
+#[inline(always)]
+fn whole<E: Float, L: Lanes<E>>(
+    l: L,
+    x: &[E],
+    init: L::V,
+    f: &impl Fn(L::V, L::V) -> L::V,
+) -> L::V {
+    let mut acc = init;
+    for chunk in x.chunks_exact(L::LANES) {
+        acc = f(acc, l.load(chunk));
+    }
+    acc
+}
+
+/// Folds `f` over pairs of `x` and `y`, which have the same length; past the end both are 0.
+#[inline(always)]
+pub(crate) fn fold2<E: Float, L: Lanes<E>>(
+    l: L,
+    x: &[E],
+    y: &[E],
+    init: L::V,
+    f: impl Fn(L::V, L::V, L::V) -> L::V,
+) -> L::V {
+    let (xs, ys) = (x.chunks_exact(L::LANES), y.chunks_exact(L::LANES));
+    let (xt, yt) = (xs.remainder(), ys.remainder());
+    let mut acc = init;
+    for (x, y) in xs.zip(ys) {
+        acc = f(acc, l.load(x), l.load(y));
+    }
+    if !xt.is_empty() {
+        acc = f(acc, l.load_padded(xt, E::ZERO), l.load_padded(yt, E::ZERO));
+    }
+    acc
+}
+
+/// `target[i] = f(source[i])`
+#[inline(always)]
+pub(crate) fn map<E: Float, L: Lanes<E>>(l: L, io: &mut RowIo<'_, E>, f: impl Fn(L::V) -> L::V) {
+    match io {
+        RowIo::Apart(source, target) => {
+            let mut targets = target.chunks_exact_mut(L::LANES);
+            let mut sources = source.chunks_exact(L::LANES);
+            for (t, s) in (&mut targets).zip(&mut sources) {
+                l.store(f(l.load(s)), t);
+            }
+            let (t, s) = (targets.into_remainder(), sources.remainder());
+            if !t.is_empty() {
+                l.store_head(f(l.load_padded(s, E::ZERO)), t);
+            }
+        }
+        RowIo::InPlace(data) => {
+            let mut chunks = data.chunks_exact_mut(L::LANES);
+            for c in &mut chunks {
+                l.store(f(l.load(c)), c);
+            }
+            let c = chunks.into_remainder();
+            if !c.is_empty() {
+                l.store_head(f(l.load_padded(c, E::ZERO)), c);
+            }
+        }
+    }
+}
+
+/// `target[i] = f(source[i], y[i])`
+#[inline(always)]
+pub(crate) fn map2<E: Float, L: Lanes<E>>(
+    l: L,
+    io: &mut RowIo<'_, E>,
+    y: &[E],
+    f: impl Fn(L::V, L::V) -> L::V,
+) {
+    let mut ys = y.chunks_exact(L::LANES);
+    match io {
+        RowIo::Apart(source, target) => {
+            let mut targets = target.chunks_exact_mut(L::LANES);
+            let mut sources = source.chunks_exact(L::LANES);
+            for ((t, s), y) in (&mut targets).zip(&mut sources).zip(&mut ys) {
+                l.store(f(l.load(s), l.load(y)), t);
+            }
+            let (t, s) = (targets.into_remainder(), sources.remainder());
+            if !t.is_empty() {
+                let y = l.load_padded(ys.remainder(), E::ZERO);
+                l.store_head(f(l.load_padded(s, E::ZERO), y), t);
+            }
+        }
+        RowIo::InPlace(data) => {
+            let mut chunks = data.chunks_exact_mut(L::LANES);
+            for (c, y) in (&mut chunks).zip(&mut ys) {
+                l.store(f(l.load(c), l.load(y)), c);
+            }
+            let c = chunks.into_remainder();
+            if !c.is_empty() {
+                let y = l.load_padded(ys.remainder(), E::ZERO);
+                l.store_head(f(l.load_padded(c, E::ZERO), y), c);
+            }
+        }
+    }
+}
