@@ -49,16 +49,19 @@ mkdir -p "$guest"
 unpack() {
   ( cd "$guest" && rm -f ./*.deb
     apt-get download -qq "$1" 2>/dev/null || { as_root apt-get update -qq && apt-get download -qq "$1"; }
-    dpkg -x ./*.deb . && rm -f ./*.deb )
+    dpkg --fsys-tarfile ./*.deb | tar -x "./$2" && rm -f ./*.deb )
 }
 if [ ! -e "$guest/bin/busybox" ]; then
   say "unpacking the guest's shell"
-  unpack busybox-static
+  unpack busybox-static bin
 fi
 if ! compgen -G "$guest/boot/vmlinuz-*" >/dev/null; then
   say "unpacking the guest's kernel"
-  kernel=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9][^ ]*\).*/\1/p' | head -n 1)
-  unpack "$kernel"
+  # linux-image-cloud-amd64 only names the current version's package.
+  current() { apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[0-9][^ ]*\).*/\1/p' | sed -n 1p; }
+  kernel=$(current || true)
+  [ -n "$kernel" ] || { as_root apt-get update -qq; kernel=$(current); }
+  unpack "$kernel" boot
 fi
 
 if [ -z "$binary" ]; then
@@ -80,7 +83,8 @@ trap 'exit 130' INT TERM
 root=$work/root
 mkdir -p "$root"/{bin,dev,proc,sys,tmp} "$work/iso"
 cp "$guest/bin/busybox" "$root/bin/"
-for path in ${copies[@]+"${copies[@]}"}; do (cd "$here" && cp -aL --parents "$path" "$root"); done
+for path in ${copies[@]+"${copies[@]}"}; do (cd "$here" && cp -rL --parents "$path" "$root"); done
+case "$(readelf -lW "$binary")" in *INTERP*) say "$binary is not static (-C target-feature=+crt-static)"; exit 125 ;; esac
 strip -o "$root/test-binary" "$binary"
 {
   echo '#!/bin/busybox sh'
@@ -141,7 +145,7 @@ case "$(bochs --help 2>&1)" in *" -rc "*) debugger=(-rc "$work/commands") ;; esa
 
 say "booting (about 15 s), then running $(basename "$binary") $*"
 start=$SECONDS
-TERM=xterm timeout "${XENT_GUEST_TIMEOUT:-3000}" bochs -q -f "$work/bochsrc" ${debugger[@]+"${debugger[@]}"} \
+TERM=xterm timeout -s KILL -k 1 "${XENT_GUEST_TIMEOUT:-3000}" bochs -q -f "$work/bochsrc" ${debugger[@]+"${debugger[@]}"} \
   </dev/null >"$work/screen" 2>"$work/stderr" &
 emulator=$!
 # Holds the pipe open for the loop below until the emulator is gone, even if it never opens it.

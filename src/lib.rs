@@ -1,7 +1,49 @@
-//! Fused log-softmax and cross-entropy on the CPU.
+//! Fused log-softmax and cross-entropy on the CPU: rows of `f32` or `f64` logits to losses,
+//! probabilities and gradients, without a temporary of the logits' size.
+//!
+//! ```
+//! // Two rows of three classes, and the class that each row should be.
+//! let logits = [2.0_f32, 0.0, 1.0, 0.0, 3.0, 0.0];
+//! let labels = [0, 1];
+//! let loss = xent::cross_entropy(&logits, 3, &labels)?;
+//! assert!((loss - 0.251_264_46).abs() < 1e-7);
+//! # Ok::<(), xent::Error>(())
+//! ```
+//!
+//! [`CrossEntropy`] has the options and the gradients, [`Exec`] the row functions
+//! ([`log_sum_exp`], [`log_softmax`], [`softmax`] and their backward forms) and the choice of path
+//! and threads. Matrices are [`Rows`] and [`RowsMut`]: views of a slice, rows contiguous over the
+//! classes, any row stride. Every argument is checked before anything is written; an [`Error`]
+//! names the numbers.
+//!
+//! # Two promises
+//!
+//! **The same bits everywhere.** Every output is bitwise identical on every [`Path`] (scalar, AVX2,
+//! AVX-512, NEON), for any number of threads, in place or not, at any alignment and row stride, and
+//! for a row alone or in any batch. So a test against another implementation of these kernels is an
+//! equality.
+//!
+//! **Stated accuracy.** [`accuracy`] has the bounds as a table and as constants; they hold for
+//! confident rows too, where `lse - x_y` and `p_y - 1` cancel to 0.
+//!
+//! # Allocation
+//!
+//! Calls write into the caller's buffers. On one thread nothing is allocated; a call that is split
+//! over threads keeps one `f64` for some 8,192 logits in a buffer of the calling thread, reused by
+//! its next call, and rayon allocates a little now and then to hand work to its threads.
+//!
+//! # Features
+//!
+//! All are additive; `std`, `simd` and `rayon` are on by default.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `std` | the CPU's fused multiply-add on the scalar path of x86-64; without it the crate is `no_std` |
+//! | `simd` | the AVX2, AVX-512 and NEON paths; without it only the scalar path exists |
+//! | `rayon` | threads |
+//! | `oracle` | the slow, independent reference that the kernels are tested against |
 
 #![cfg_attr(not(feature = "std"), no_std)]
-#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod accuracy;
 mod api;
@@ -14,7 +56,8 @@ mod isa;
 mod kernel;
 mod labels;
 mod loss;
-
+#[cfg(feature = "oracle")]
+pub mod oracle;
 mod par;
 mod path;
 mod sum;

@@ -9,8 +9,7 @@ use core::ops::{Add, Div, Mul, Sub};
 
 /// What the kernels need to know of an element type.
 ///
-/// The reduction constants of the exponential are for base 2: `e^u = 2^r · 2^f` with
-/// `r = round(u · log2 e)` and `|f| <= 1/2`.
+/// The exponential is reduced as `e^u = 2^r · e^g` with `r = round(u · log2 e)`, `|g| <= ln 2 / 2`.
 pub trait Float:
     Copy
     + PartialOrd
@@ -47,9 +46,7 @@ pub trait Float:
     const MIN_POSITIVE: Self;
 
     const MANTISSA_BITS: u32;
-    /// `log2 e` rounded to `Self`, and what that rounding left out.
     const LOG2_E: Self;
-    const LOG2_E_LO: Self;
     /// `1.5 · 2^MANTISSA_BITS + bias`: adding it rounds to an integer whose low bits are the biased
     /// exponent.
     const ROUND_TO_EXPONENT: Self;
@@ -79,10 +76,10 @@ pub trait Float:
     /// `self * b + c`, rounded once.
     fn fused_mul_add(self, b: Self, c: Self) -> Self;
 
-    /// `2^f` for `|f| <= 1/2`, exactly 1 at 0.
-    fn exp2_fraction<L: Lanes<Self>>(l: L, f: L::V) -> L::V;
-    /// A cheaper `2^f` for terms of sums, exactly 1 at 0.
-    fn exp2_fraction_term<L: Lanes<Self>>(l: L, f: L::V) -> L::V;
+    /// `e^g` for `|g| <= ln 2 / 2`, exactly 1 at 0.
+    fn exp_fraction<L: Lanes<Self>>(l: L, g: L::V) -> L::V;
+    /// `2^f` for `|f| <= 1/2`, exactly 1 at 0: a coarser form for the terms of sums.
+    fn exp2_term<L: Lanes<Self>>(l: L, f: L::V) -> L::V;
     /// `ln(1 + f) - f` for `sqrt(1/2) <= 1 + f <= sqrt 2`.
     fn ln_1p_minus<L: Lanes<Self>>(l: L, f: L::V) -> L::V;
 }
