@@ -42,6 +42,8 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64-static -L $ro
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/neon
 # A path that is not there fails the tests instead of being skipped.
 export XENT_REQUIRE_PATHS=scalar,neon
+# An emulator is some 50 times slower: the tests' small sizes, unless asked otherwise.
+export XENT_TEST_SMALL=${XENT_TEST_SMALL:-1}
 
 # No doctests by default: they are slow to build one by one, and say nothing about NEON.
 if [ $# -eq 0 ] || [ "$1" = -- ]; then set -- --lib --tests "$@"; fi

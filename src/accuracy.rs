@@ -44,8 +44,9 @@ pub const LN_1P: Elementary = Elementary {
 /// Error of [`log_sum_exp`](crate::log_sum_exp), in ULP of `max(|max x|, ln C, 1)`.
 pub const LOG_SUM_EXP_ULP: f64 = 2.0;
 
-/// Error of [`log_softmax`](crate::log_softmax), in ULP of `max(|x_j - max x|, ln C, 1)`.
-pub const LOG_SOFTMAX_ULP: f64 = 2.0;
+/// Error of [`log_softmax`](crate::log_softmax), in ULP of `max(|ln p_j|, 1)`: the sum's 8 roundoffs
+/// ([`PROBABILITY`]) are 4 ULP of 1.
+pub const LOG_SOFTMAX_ULP: f64 = 4.0;
 
 /// A relative error that grows with a distance `d` between logits: `(constant + slope · d) · u`,
 /// where `u` is the [unit roundoff](unit_roundoff).

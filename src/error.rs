@@ -99,10 +99,9 @@ impl fmt::Display for Error {
             Error::LabelCount { rows, labels } => {
                 write!(f, "{rows} rows of logits need {rows} labels, not {labels}")
             }
-            Error::LabelOutOfRange { row, label, classes } => write!(
-                f,
-                "label {label} of row {row} is neither in 0..{classes} nor ignore_index"
-            ),
+            Error::LabelOutOfRange { row, label, classes } => {
+                write!(f, "label {label} of row {row} is neither in 0..{classes} nor ignore_index")
+            }
             Error::RowCount { what, rows, len } => {
                 write!(f, "{what} has {len} elements for {rows} rows")
             }

@@ -37,6 +37,46 @@ pub(crate) fn fold<E: Float, L: Lanes<E>>(
     acc
 }
 
+/// Elements of a row that one accumulator of [`sum`] takes, in virtual vectors.
+const BLOCK: usize = 4;
+
+/// Sums what `f` adds to an accumulator for each vector of `x`, as [`fold`] from 0, but in blocks of
+/// 4 vectors, groups of 4 blocks, and then all groups.
+///
+/// A large number loses half an ULP of itself with each small one added after it: here at most three
+/// times on each of the three levels in a row of 64 vectors, not 63 times.
+#[inline(always)]
+pub(crate) fn sum<E: Float, L: Lanes<E>>(
+    l: L,
+    x: &[E],
+    excluded: Option<usize>,
+    pad: E,
+    f: impl Fn(L::V, L::V) -> L::V,
+) -> L::V {
+    let zero = l.splat(E::ZERO);
+    let block = BLOCK * L::LANES;
+    let mut total = zero;
+    let mut start = 0;
+    for group in x.chunks(BLOCK * block) {
+        let mut group_sum = zero;
+        for x in group.chunks(block) {
+            let here = match excluded {
+                Some(i) if i >= start && i - start < x.len() => Some(i - start),
+                _ => None,
+            };
+            let block_sum = if x.len() == block && here.is_none() {
+                whole(l, x, zero, &f)
+            } else {
+                fold(l, x, here, pad, zero, &f)
+            };
+            group_sum = l.add(group_sum, block_sum);
+            start += x.len();
+        }
+        total = l.add(total, group_sum);
+    }
+    total
+}
+
 #[inline(always)]
 fn whole<E: Float, L: Lanes<E>>(
     l: L,

@@ -3,10 +3,10 @@
 //! Public so that their [accuracy](crate::accuracy) can be checked for every float, and for engines
 //! that want the same bits as the kernels on every CPU.
 
+use super::Exec;
 use crate::batch::{Elementwise, Function};
 use crate::element::Element;
 use crate::error::Error;
-use super::Exec;
 use crate::path::Path;
 
 /// Replaces every `x` by `e^x`.
@@ -25,7 +25,10 @@ use crate::path::Path;
 /// # Errors
 /// [`Error::PathUnavailable`].
 pub fn exp<T: Element>(path: Path, values: &mut [T]) -> Result<(), Error> {
-    T::elementwise(Exec::new().path(path).token()?, Elementwise { function: Function::Exp, values });
+    T::elementwise(
+        Exec::new().path(path).token()?,
+        Elementwise { function: Function::Exp, values },
+    );
     Ok(())
 }
 
@@ -61,6 +64,9 @@ pub fn ln<T: Element>(path: Path, values: &mut [T]) -> Result<(), Error> {
 /// # Errors
 /// [`Error::PathUnavailable`].
 pub fn ln_1p<T: Element>(path: Path, values: &mut [T]) -> Result<(), Error> {
-    T::elementwise(Exec::new().path(path).token()?, Elementwise { function: Function::Ln1p, values });
+    T::elementwise(
+        Exec::new().path(path).token()?,
+        Elementwise { function: Function::Ln1p, values },
+    );
     Ok(())
 }

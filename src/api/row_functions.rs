@@ -15,11 +15,7 @@ impl Exec {
     ///
     /// # Errors
     /// [`Error::RowCount`] if `out` has another length, [`Error::PathUnavailable`].
-    pub fn log_sum_exp<T: Element>(
-        self,
-        logits: Rows<'_, T>,
-        out: &mut [T],
-    ) -> Result<(), Error> {
+    pub fn log_sum_exp<T: Element>(self, logits: Rows<'_, T>, out: &mut [T]) -> Result<(), Error> {
         one_per_row("out", logits.rows(), out.len())?;
         let job = LogSumExpJob { token: self.token()?, logits, out };
         T::log_sum_exp(self.thread_bound(), logits.classes(), job);
@@ -29,8 +25,8 @@ impl Exec {
     /// `out[r][j] = x_rj - ln Σ_k e^(x_rk)` for each row `r` of `logits`.
     ///
     /// A row with a NaN or `+inf`, or of only `-inf`, gives a row of NaN. An element is off by at most
-    /// a few ULP of `max(|x_rj - max x_r|, ln C)`; where `p` is close to 1 that is far more than an
-    /// ULP of the element, as for any function that does not know which class is asked for.
+    /// 4 ULP of `max(|ln p|, 1)`; where `p` is close to 1 that is far more than an ULP of the element,
+    /// as for any function that does not know which class is asked for.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`], [`Error::PathUnavailable`].

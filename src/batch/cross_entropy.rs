@@ -129,12 +129,33 @@ fn gradient_row<E: Float, L: Lanes<E>>(
     };
     let x = io.source();
     let nll = Nll::new(sum_exp(l, x, Some(y)), x[y].to_f64());
-    if nll.loss.is_nan() || scale.is_nan() {
+    if nll.loss.is_nan() {
         io.target().fill(E::NAN);
         return nll.loss;
     }
-    let map = Prob { max: E::from_f64(nll.max), scale: E::from_f64(scale / nll.sum) };
-    map.map(l, &mut io);
+    if nll.max == f64::NEG_INFINITY {
+        // Every other class has probability 0.
+        io.target().fill(E::ZERO);
+    } else {
+        let scale = E::from_f64(scale * nll.max_prob);
+        Prob { max: E::from_f64(nll.max), scale }.map(l, &mut io);
+    }
     io.target()[y] = E::from_f64(-scale * nll.other_prob);
+    if !scale.is_finite() || scale.abs() > MOST {
+        one_nan(io.target());
+    }
     nll.loss
+}
+
+/// A scale that an `f32` might not hold times a probability of 0 is a NaN.
+const MOST: f64 = 1e38;
+
+/// The sign of a NaN that arithmetic makes depends on the CPU.
+#[cold]
+fn one_nan<E: Float>(values: &mut [E]) {
+    for x in values {
+        if x.is_nan() {
+            *x = E::NAN;
+        }
+    }
 }

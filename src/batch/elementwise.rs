@@ -1,8 +1,8 @@
 //! The elementary functions over a slice.
 
 use crate::elem::Float;
-use crate::isa::{Kernel, Lanes};
 use crate::elementary;
+use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
 use crate::walk;
 
@@ -28,12 +28,24 @@ impl<E: Float> Kernel<E> for Elementwise<'_, E> {
     fn run<L: Lanes<E>>(self, l: L) {
         let mut io = RowIo::InPlace(self.values);
         match self.function {
-            Function::Exp => walk::map(l, &mut io, #[inline(always)]
-            |x| l.select_eq(x, x, elementary::exp(l, x), l.splat(E::NAN))),
-            Function::Ln => walk::map(l, &mut io, #[inline(always)]
-            |x| elementary::ln(l, x)),
-            Function::Ln1p => walk::map(l, &mut io, #[inline(always)]
-            |x| elementary::ln_1p(l, x)),
+            Function::Exp => walk::map(
+                l,
+                &mut io,
+                #[inline(always)]
+                |x| l.select_eq(x, x, elementary::exp(l, x), l.splat(E::NAN)),
+            ),
+            Function::Ln => walk::map(
+                l,
+                &mut io,
+                #[inline(always)]
+                |x| elementary::ln(l, x),
+            ),
+            Function::Ln1p => walk::map(
+                l,
+                &mut io,
+                #[inline(always)]
+                |x| elementary::ln_1p(l, x),
+            ),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Log-sum-exp, log-softmax, softmax and the backward forms of the two.
 
 use crate::elem::Float;
+use crate::elementary::ln_f64;
 use crate::isa::{Kernel, Lanes, Token};
 use crate::kernel::backward;
 use crate::kernel::log_prob::LogProb;
 use crate::kernel::prob::Prob;
 use crate::kernel::sum_exp::sum_exp;
-use crate::elementary::ln_f64;
 use crate::par::Job;
 use crate::view::{Io, Rows};
 
@@ -45,7 +45,7 @@ impl<E: Float> Kernel<E> for LogSumExpJob<'_, E> {
         for (row, out) in self.out.iter_mut().enumerate() {
             let x = self.logits.row(row);
             let stats = sum_exp(l, x, None);
-            *out = if stats.is_finite() {
+            *out = if stats.is_positive() {
                 E::from_f64(stats.max + ln_f64(stats.sum))
             } else {
                 log_sum_exp_of_infinities(x)
@@ -105,7 +105,7 @@ impl<E: Float> Kernel<E> for MapJob<'_, E> {
         for row in 0..self.rows() {
             let mut io = self.io.row(row);
             let stats = sum_exp(l, io.source(), None);
-            if !stats.is_finite() {
+            if !stats.is_positive() {
                 io.target().fill(E::NAN);
                 continue;
             }

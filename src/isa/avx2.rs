@@ -7,8 +7,8 @@ use super::times::Times;
 use super::{Isa, Kernel};
 use crate::elem::Float;
 use bytemuck::cast;
-use core::marker::PhantomData;
 use core::arch::x86_64::{__m128, __m128d, __m256i};
+use core::marker::PhantomData;
 use pulp::x86::V3;
 use pulp::{f32x8, f64x4};
 

@@ -1,8 +1,8 @@
 //! The passes of the row functions' backward forms.
 
 use crate::elem::Float;
-use crate::isa::Lanes;
 use crate::elementary::exp;
+use crate::isa::Lanes;
 use crate::view::RowIo;
 use crate::walk;
 
@@ -11,8 +11,14 @@ use crate::walk;
 pub(crate) fn sum<E: Float, L: Lanes<E>>(l: L, g: &[E]) -> f64 {
     let mut total = 0.0;
     for tile in g.chunks(E::TILE) {
-        let lanes = walk::fold(l, tile, None, E::ZERO, l.splat(E::ZERO), #[inline(always)]
-        |sum, g| l.add(sum, g));
+        let lanes = walk::sum(
+            l,
+            tile,
+            None,
+            E::ZERO,
+            #[inline(always)]
+            |sum, g| l.add(sum, g),
+        );
         total += l.fold_add(lanes).to_f64();
     }
     total
@@ -23,8 +29,14 @@ pub(crate) fn sum<E: Float, L: Lanes<E>>(l: L, g: &[E]) -> f64 {
 pub(crate) fn dot<E: Float, L: Lanes<E>>(l: L, g: &[E], p: &[E]) -> f64 {
     let mut total = 0.0;
     for (g, p) in g.chunks(E::TILE).zip(p.chunks(E::TILE)) {
-        let lanes = walk::fold2(l, g, p, l.splat(E::ZERO), #[inline(always)]
-        |sum, g, p| l.mul_add(g, p, sum));
+        let lanes = walk::fold2(
+            l,
+            g,
+            p,
+            l.splat(E::ZERO),
+            #[inline(always)]
+            |sum, g, p| l.mul_add(g, p, sum),
+        );
         total += l.fold_add(lanes).to_f64();
     }
     total
@@ -34,16 +46,26 @@ pub(crate) fn dot<E: Float, L: Lanes<E>>(l: L, g: &[E], p: &[E]) -> f64 {
 #[inline(always)]
 pub(crate) fn log_softmax<E: Float, L: Lanes<E>>(l: L, io: &mut RowIo<'_, E>, y: &[E], sum: E) {
     let minus_sum = l.splat(E::ZERO - sum);
-    walk::map2(l, io, y, #[inline(always)]
-    |g, y| canonical(l, l.mul_add(exp(l, y), minus_sum, g)));
+    walk::map2(
+        l,
+        io,
+        y,
+        #[inline(always)]
+        |g, y| canonical(l, l.mul_add(exp(l, y), minus_sum, g)),
+    );
 }
 
 /// `p · (g - dot)`, with one NaN for all NaNs.
 #[inline(always)]
 pub(crate) fn softmax<E: Float, L: Lanes<E>>(l: L, io: &mut RowIo<'_, E>, p: &[E], dot: E) {
     let dot = l.splat(dot);
-    walk::map2(l, io, p, #[inline(always)]
-    |g, p| canonical(l, l.mul(p, l.sub(g, dot))));
+    walk::map2(
+        l,
+        io,
+        p,
+        #[inline(always)]
+        |g, p| canonical(l, l.mul(p, l.sub(g, dot))),
+    );
 }
 
 /// Sign and payload of a NaN depend on the CPU: only a NaN differs from itself, replace it.

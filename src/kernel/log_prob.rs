@@ -16,7 +16,11 @@ impl<E: Float> LogProb<E> {
     #[inline(always)]
     pub(crate) fn map<L: Lanes<E>>(self, l: L, io: &mut RowIo<'_, E>) {
         let (max, log_sum) = (l.splat(self.max), l.splat(self.log_sum));
-        walk::map(l, io, #[inline(always)]
-        |x| l.sub(l.sub(x, max), log_sum));
+        walk::map(
+            l,
+            io,
+            #[inline(always)]
+            |x| l.sub(l.sub(x, max), log_sum),
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! The map to scaled probabilities: `scale · e^(x - max)`.
 
 use crate::elem::Float;
-use crate::isa::Lanes;
 use crate::elementary::exp_parts;
+use crate::isa::Lanes;
 use crate::view::RowIo;
 use crate::walk;
 
@@ -17,10 +17,14 @@ impl<E: Float> Prob<E> {
     #[inline(always)]
     pub(crate) fn map<L: Lanes<E>>(self, l: L, io: &mut RowIo<'_, E>) {
         let (max, scale) = (l.splat(self.max), l.splat(self.scale));
-        walk::map(l, io, #[inline(always)]
-        |x| {
-            let (p, power) = exp_parts(l, l.sub(x, max));
-            l.mul(l.mul(p, power), scale)
-        });
+        walk::map(
+            l,
+            io,
+            #[inline(always)]
+            |x| {
+                let (p, power) = exp_parts(l, l.sub(x, max));
+                l.mul(l.mul(p, power), scale)
+            },
+        );
     }
 }

@@ -4,8 +4,8 @@
 //! in `E` inside a tile and in `f64` across tiles, in tile order.
 
 use crate::elem::Float;
-use crate::isa::Lanes;
 use crate::elementary::{add_exp, exp_f64};
+use crate::isa::Lanes;
 use crate::walk;
 
 /// `max` and `Σ e^(x - max)` of some logits; of none, `-inf` and 0.
@@ -38,9 +38,9 @@ impl SumExp {
         }
     }
 
-    /// `ln Σ e^x`
+    /// Whether the sum is a positive number: no NaN, no `+inf`, not only `-inf`.
     #[inline(always)]
-    pub(crate) fn is_finite(self) -> bool {
+    pub(crate) fn is_positive(self) -> bool {
         self.sum > 0.0
     }
 }
@@ -64,14 +64,26 @@ pub(crate) fn sum_exp<E: Float, L: Lanes<E>>(l: L, x: &[E], excluded: Option<usi
 #[inline(always)]
 fn tile_sum_exp<E: Float, L: Lanes<E>>(l: L, x: &[E], excluded: Option<usize>) -> SumExp {
     let none = l.splat(E::NEG_INFINITY);
-    let max = walk::fold(l, x, excluded, E::NEG_INFINITY, none, #[inline(always)]
-    |max, x| l.max(max, x));
+    let max = walk::fold(
+        l,
+        x,
+        excluded,
+        E::NEG_INFINITY,
+        none,
+        #[inline(always)]
+        |max, x| l.max(max, x),
+    );
     // Adding 0 turns -0 into 0, which of the two a maximum returns depends on the CPU.
     let max = l.fold_max(max) + E::ZERO;
     // A tile of only -inf must not become -inf - -inf.
     let reference = l.splat(if max < E::LOWEST { E::LOWEST } else { max });
-    let zero = l.splat(E::ZERO);
-    let sum = walk::fold(l, x, excluded, E::NEG_INFINITY, zero, #[inline(always)]
-    |sum, x| add_exp(l, sum, l.sub(x, reference)));
+    let sum = walk::sum(
+        l,
+        x,
+        excluded,
+        E::NEG_INFINITY,
+        #[inline(always)]
+        |sum, x| add_exp(l, sum, l.sub(x, reference)),
+    );
     SumExp { max: max.to_f64(), sum: l.fold_add(sum).to_f64() }
 }

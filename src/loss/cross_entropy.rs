@@ -1,17 +1,18 @@
 //! The negative log-likelihood of a class, without ever forming `lse - x_y` or `p_y - 1`.
 
-use crate::kernel::sum_exp::SumExp;
 use crate::elementary::{exp_f64, ln_1p_f64, ln_f64};
+use crate::kernel::sum_exp::SumExp;
 
-/// `-ln p_y` of a row and what its gradient needs.
+/// `-ln p_y` of a row and the coefficients of its gradient.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Nll {
     /// `-ln p_y`; NaN if the row holds NaN, `+inf` or only `-inf`.
     pub(crate) loss: f64,
-    /// The row's largest logit, the target's included.
+    /// The largest logit of the other classes.
     pub(crate) max: f64,
-    /// `Σ e^(x - max)`, the target's included.
-    pub(crate) sum: f64,
+    /// The probability of a class with that logit: `p_j` is `max_prob · e^(x_j - max)`. Measured from
+    /// here and not from a leading label, near classes stay exact however confident the row is.
+    pub(crate) max_prob: f64,
     /// `1 - p_y`, without cancellation.
     pub(crate) other_prob: f64,
 }
@@ -23,16 +24,17 @@ impl Nll {
     /// target is not the largest that is `-d + ln(S + e^d)`: two terms that cannot be negative.
     #[inline(always)]
     pub(crate) fn new(others: SumExp, target: f64) -> Nll {
-        let d = target - others.max;
+        let SumExp { max, sum } = others;
+        let d = target - max;
         if d < 0.0 {
-            let sum = others.sum + exp_f64(d);
-            let loss = ln_f64(sum) - d;
-            Nll { loss, max: others.max, sum, other_prob: others.sum / sum }
+            let all = sum + exp_f64(d);
+            Nll { loss: ln_f64(all) - d, max, max_prob: 1.0 / all, other_prob: sum / all }
         } else {
-            let others = others.sum * exp_f64(-d);
-            let sum = others + 1.0;
+            let scale = exp_f64(-d);
+            let others = sum * scale;
             let loss = if target == f64::INFINITY { f64::NAN } else { ln_1p_f64(others) };
-            Nll { loss, max: target, sum, other_prob: others / sum }
+            let all = others + 1.0;
+            Nll { loss, max, max_prob: scale / all, other_prob: others / all }
         }
     }
 }

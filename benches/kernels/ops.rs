@@ -1,0 +1,173 @@
+//! The operations, and the timing of one of them.
+
+use crate::data::{Data, Number};
+use crate::naive;
+use crate::rulers::Ruler;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+use xent::{Exec, Path};
+
+/// An operation of the crate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    LogSumExp,
+    LogSoftmax,
+    Softmax,
+    LogSoftmaxBackward,
+    SoftmaxBackward,
+    /// The loss alone.
+    CrossEntropy,
+    /// The loss, and the gradient into a buffer of its own.
+    CrossEntropyGradient,
+    /// The loss, and the gradient over the logits.
+    CrossEntropyGradientInPlace,
+}
+
+impl Op {
+    pub const ALL: [Op; 8] = [
+        Op::LogSumExp,
+        Op::LogSoftmax,
+        Op::Softmax,
+        Op::LogSoftmaxBackward,
+        Op::SoftmaxBackward,
+        Op::CrossEntropy,
+        Op::CrossEntropyGradient,
+        Op::CrossEntropyGradientInPlace,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Op::LogSumExp => "log_sum_exp",
+            Op::LogSoftmax => "log_softmax",
+            Op::Softmax => "softmax",
+            Op::LogSoftmaxBackward => "log_softmax_backward",
+            Op::SoftmaxBackward => "softmax_backward",
+            Op::CrossEntropy => "cross_entropy",
+            Op::CrossEntropyGradient => "cross_entropy_gradient",
+            Op::CrossEntropyGradientInPlace => "cross_entropy_gradient_in_place",
+        }
+    }
+
+    /// What the memory allows: reading the logits, or reading them and writing as much.
+    pub fn ruler(self) -> Ruler {
+        match self {
+            Op::LogSumExp | Op::CrossEntropy => Ruler::Read,
+            _ => Ruler::Copy,
+        }
+    }
+
+    /// The operation whose naive recipe this one is compared with.
+    pub fn naive(self) -> Option<Op> {
+        match self {
+            Op::LogSoftmax | Op::Softmax | Op::CrossEntropy | Op::CrossEntropyGradient => {
+                Some(self)
+            }
+            Op::CrossEntropyGradientInPlace => Some(Op::CrossEntropyGradient),
+            Op::LogSumExp | Op::LogSoftmaxBackward | Op::SoftmaxBackward => None,
+        }
+    }
+
+    pub fn has_loss(self) -> bool {
+        use Op::{CrossEntropy, CrossEntropyGradient, CrossEntropyGradientInPlace};
+        matches!(self, CrossEntropy | CrossEntropyGradient | CrossEntropyGradientInPlace)
+    }
+
+    pub fn in_place(self) -> bool {
+        self == Op::CrossEntropyGradientInPlace
+    }
+}
+
+/// What is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contender {
+    Ruler(Ruler),
+    /// The textbook recipe on std's `exp`.
+    Naive,
+    /// The crate on one thread.
+    Path(Path),
+    /// The crate on as many threads as it takes by itself.
+    AllThreads(Path),
+}
+
+impl Contender {
+    /// The last part of the benchmark's id.
+    pub fn name(self) -> String {
+        match self {
+            Contender::Ruler(ruler) => ruler.name().into(),
+            Contender::Naive => "naive".into(),
+            Contender::Path(path) => path.name().into(),
+            Contender::AllThreads(path) => format!("{path}-all-threads"),
+        }
+    }
+}
+
+/// Does the operation once; returns the loss, if it has one.
+pub fn call<T: Number>(data: &mut Data<T>, op: Option<Op>, contender: Contender) -> f64 {
+    match (contender, op) {
+        (Contender::Ruler(ruler), _) => {
+            ruler.run(&data.logits, &mut data.out);
+            0.0
+        }
+        (_, None) => unreachable!("only a ruler goes without an operation"),
+        (Contender::Naive, Some(op)) => naive::run(data, op),
+        (Contender::Path(path), Some(op)) => kernel(data, op, Exec::new().path(path).threads(1)),
+        (Contender::AllThreads(path), Some(op)) => kernel(data, op, Exec::new().path(path)),
+    }
+}
+
+fn kernel<T: Number>(data: &mut Data<T>, op: Op, exec: Exec) -> f64 {
+    let loss = xent::CrossEntropy::new().exec(exec);
+    let done = match op {
+        Op::LogSumExp => exec.log_sum_exp(data.rows(&data.logits), &mut data.per_row).map(|()| 0.0),
+        Op::LogSoftmax => {
+            let (logits, out) = data.logits_and_out();
+            exec.log_softmax(logits, out).map(|()| 0.0)
+        }
+        Op::Softmax => {
+            let (logits, out) = data.logits_and_out();
+            exec.softmax(logits, out).map(|()| 0.0)
+        }
+        Op::LogSoftmaxBackward => {
+            let (forward, upstream, out) = data.backward();
+            exec.log_softmax_backward(forward, upstream, out).map(|()| 0.0)
+        }
+        Op::SoftmaxBackward => {
+            let (forward, upstream, out) = data.backward();
+            exec.softmax_backward(forward, upstream, out).map(|()| 0.0)
+        }
+        Op::CrossEntropy => loss.loss(data.rows(&data.logits), &data.labels),
+        Op::CrossEntropyGradient => {
+            let (logits, labels, out) = data.labelled();
+            loss.loss_and_gradient(logits, labels, out)
+        }
+        Op::CrossEntropyGradientInPlace => {
+            let (_, labels, out) = data.labelled();
+            loss.loss_and_gradient_in_place(out, labels)
+        }
+    };
+    done.unwrap_or_else(|error| panic!("{}: {error}", op.name()))
+}
+
+/// The time that so many calls take.
+pub fn time<T: Number>(
+    data: &mut Data<T>,
+    op: Option<Op>,
+    contender: Contender,
+    calls: u64,
+) -> Duration {
+    if op.is_some_and(Op::in_place) {
+        let mut total = Duration::ZERO;
+        for _ in 0..calls {
+            data.refill();
+            let start = Instant::now();
+            black_box(call(black_box(data), op, contender));
+            total += start.elapsed();
+        }
+        return total;
+    }
+    let start = Instant::now();
+    for _ in 0..calls {
+        black_box(call(black_box(data), op, contender));
+    }
+    start.elapsed()
+}

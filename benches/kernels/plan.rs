@@ -1,0 +1,63 @@
+//! Which operations are timed on which shapes.
+
+use crate::ops::Op::{self, *};
+use std::fmt;
+
+/// A matrix of logits and what is done with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    pub rows: usize,
+    pub classes: usize,
+    /// Operations, on one thread.
+    pub ops: &'static [Op],
+    /// Those of them that are timed on all threads, too.
+    pub threaded: &'static [Op],
+}
+
+impl Shape {
+    const fn new(rows: usize, classes: usize, ops: &'static [Op]) -> Self {
+        Shape { rows, classes, ops, threaded: &[] }
+    }
+
+    const fn threaded(self, threaded: &'static [Op]) -> Self {
+        Shape { threaded, ..self }
+    }
+
+    pub fn elements(&self) -> usize {
+        self.rows * self.classes
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.rows, self.classes)
+    }
+}
+
+const LOSSES: &[Op] = &[CrossEntropy, CrossEntropyGradient, CrossEntropyGradientInPlace];
+const LOSSES_AND_LOG_SOFTMAX: &[Op] =
+    &[LogSoftmax, CrossEntropy, CrossEntropyGradient, CrossEntropyGradientInPlace];
+const LOSSES_AND_SOFTMAX: &[Op] =
+    &[LogSoftmax, Softmax, CrossEntropy, CrossEntropyGradient, CrossEntropyGradientInPlace];
+
+pub const F32: &[Shape] = &[
+    // Few classes.
+    Shape::new(1_000_000, 2, LOSSES),
+    Shape::new(65_536, 10, &Op::ALL),
+    Shape::new(16_384, 100, LOSSES_AND_LOG_SOFTMAX),
+    // 256 kB: in a core's own cache.
+    Shape::new(64, 1_000, &Op::ALL),
+    // 16 MB: in the shared cache of a server.
+    Shape::new(4_096, 1_000, &Op::ALL).threaded(&[CrossEntropy, CrossEntropyGradient]),
+    Shape::new(1_024, 4_096, LOSSES_AND_LOG_SOFTMAX),
+    // One token of a language model.
+    Shape::new(1, 128_256, LOSSES).threaded(LOSSES),
+    // 131 MB: in memory.
+    Shape::new(256, 128_256, LOSSES_AND_SOFTMAX).threaded(&[CrossEntropy, CrossEntropyGradient]),
+];
+
+pub const F64: &[Shape] = &[
+    Shape::new(65_536, 10, &[CrossEntropy, CrossEntropyGradient]),
+    Shape::new(64, 1_000, &[LogSumExp, Softmax, CrossEntropy, CrossEntropyGradient]),
+    Shape::new(4_096, 1_000, LOSSES_AND_LOG_SOFTMAX),
+];

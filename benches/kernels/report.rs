@@ -1,0 +1,292 @@
+//! The table and the JSON file of what was measured in this run.
+
+use crate::machine;
+use crate::ops::{Contender, Op};
+use crate::plan::Shape;
+use serde_json::{Value, json};
+use std::fmt::Write;
+use xent::Path;
+
+/// The samples of one benchmark.
+pub struct Measured {
+    /// `None` for a ruler.
+    op: Option<Op>,
+    dtype: &'static str,
+    shape: (usize, usize),
+    contender: Contender,
+    /// ns per element, ascending.
+    samples: Vec<f64>,
+}
+
+impl Measured {
+    pub fn new(
+        op: Option<Op>,
+        dtype: &'static str,
+        shape: &Shape,
+        contender: Contender,
+        mut samples: Vec<f64>,
+    ) -> Self {
+        samples.sort_by(f64::total_cmp);
+        Measured { op, dtype, shape: (shape.rows, shape.classes), contender, samples }
+    }
+
+    /// Interpolated: 0 the smallest sample, 0.5 the median, 1 the largest.
+    fn quantile(&self, q: f64) -> f64 {
+        let position = q * (self.samples.len() - 1) as f64;
+        let (low, high) = (position.floor(), position.ceil());
+        let (a, b) = (self.samples[low as usize], self.samples[high as usize]);
+        a + (b - a) * (position - low)
+    }
+
+    fn median(&self) -> f64 {
+        self.quantile(0.5)
+    }
+
+    /// Whether the middle half of the samples is wider than a tenth of the median.
+    fn is_disturbed(&self) -> bool {
+        self.quantile(0.75) - self.quantile(0.25) > 0.1 * self.median()
+    }
+}
+
+/// All that was measured.
+pub struct Report {
+    quick: bool,
+    facts: Vec<(&'static str, Value)>,
+    measured: Vec<Measured>,
+}
+
+/// A line of the table: an operation on a shape, by all that did it.
+struct Row<'a> {
+    op: Op,
+    dtype: &'static str,
+    shape: (usize, usize),
+    /// All threads, not one.
+    all_threads: bool,
+    naive: Option<&'a Measured>,
+    paths: Vec<(Path, &'a Measured)>,
+    ruler: Option<&'a Measured>,
+    /// The best path on one thread.
+    one_thread: Option<&'a Measured>,
+}
+
+impl Row<'_> {
+    /// The preferred path that was measured.
+    fn best(&self) -> Option<f64> {
+        self.paths.last().map(|(_, measured)| measured.median())
+    }
+
+    fn over(&self, other: Option<&Measured>) -> Option<f64> {
+        Some(other?.median() / self.best()?)
+    }
+
+    fn over_scalar(&self) -> Option<f64> {
+        self.over(self.path(Path::Scalar))
+    }
+
+    fn over_ruler(&self) -> Option<f64> {
+        Some(self.best()? / self.ruler?.median())
+    }
+
+    fn path(&self, path: Path) -> Option<&Measured> {
+        self.paths.iter().find(|(p, _)| *p == path).map(|(_, measured)| *measured)
+    }
+}
+
+impl Report {
+    pub fn new(quick: bool) -> Self {
+        Report { quick, facts: machine::facts(), measured: vec![] }
+    }
+
+    pub fn push(&mut self, measured: Measured) {
+        self.measured.push(measured);
+    }
+
+    /// Prints the table and writes the file, unless nothing was measured.
+    pub fn finish(&self) {
+        let rows = self.rows();
+        if self.measured.is_empty() {
+            return;
+        }
+        println!("{}", self.table(&rows));
+        let Some(target) = machine::target_directory() else { return };
+        let directory = target.join("xent-bench");
+        let file = directory.join("kernels.json");
+        let written = std::fs::create_dir_all(&directory)
+            .and_then(|()| std::fs::write(&file, format!("{:#}\n", self.json(&rows))));
+        match written {
+            Ok(()) => println!("The same as JSON: {}", file.display()),
+            Err(error) => eprintln!("{}: {error}", file.display()),
+        }
+    }
+
+    fn find(&self, like: &Measured, op: Option<Op>, contender: Contender) -> Option<&Measured> {
+        self.measured.iter().find(|m| {
+            m.op == op && m.dtype == like.dtype && m.shape == like.shape && m.contender == contender
+        })
+    }
+
+    fn rows(&self) -> Vec<Row<'_>> {
+        let mut rows: Vec<Row<'_>> = vec![];
+        for measured in &self.measured {
+            let Some(op) = measured.op else { continue };
+            let (path, all_threads) = match measured.contender {
+                Contender::Path(path) => (Some(path), false),
+                Contender::AllThreads(path) => (Some(path), true),
+                Contender::Naive => (None, false),
+                Contender::Ruler(_) => continue,
+            };
+            let same = |row: &Row<'_>| {
+                (row.op, row.dtype, row.shape, row.all_threads)
+                    == (op, measured.dtype, measured.shape, all_threads)
+            };
+            if !rows.last().is_some_and(same) {
+                rows.push(Row {
+                    op,
+                    dtype: measured.dtype,
+                    shape: measured.shape,
+                    all_threads,
+                    naive: op
+                        .naive()
+                        .and_then(|naive| self.find(measured, Some(naive), Contender::Naive)),
+                    paths: vec![],
+                    ruler: self.find(measured, None, Contender::Ruler(op.ruler())),
+                    one_thread: path
+                        .and_then(|path| self.find(measured, Some(op), Contender::Path(path))),
+                });
+            }
+            if let (Some(row), Some(path)) = (rows.last_mut(), path) {
+                row.paths.push((path, measured));
+            }
+        }
+        rows
+    }
+
+    fn table(&self, rows: &[Row<'_>]) -> String {
+        let mut text = String::from("\n");
+        for (name, value) in &self.facts {
+            let value = match value {
+                Value::String(text) => text.clone(),
+                Value::Array(names) => {
+                    names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+                }
+                other => other.to_string(),
+            };
+            writeln!(text, "{name:24}{value}").expect("a string takes it");
+        }
+        text += BUFFERS;
+        if self.quick {
+            text += "A quick run: two samples each. Do not quote it.\n";
+        }
+        let paths: Vec<Path> = Path::available().collect();
+        let columns = |text: &mut String, names: &[String], ruler: &str, ratios: [String; 3]| {
+            for name in names {
+                write!(text, "{name:>9}").expect("a string takes it");
+            }
+            let [scalar, naive, over_ruler] = ratios;
+            writeln!(text, "{scalar:>10}{naive:>9}   {ruler:12}{over_ruler:>8}")
+                .expect("a string takes it");
+        };
+        let head = |first: &str| format!("\n{first:32}{:6}{:>15}", "dtype", "rows x classes");
+
+        text += "\nOne thread, ns per element\n";
+        text += BEST;
+        text += &head("operation");
+        let mut names = vec!["naive".to_owned()];
+        names.extend(paths.iter().map(|path| path.name().to_owned()));
+        let ratios = ["x scalar", "x naive", "/ ruler"].map(str::to_owned);
+        columns(&mut text, &names, "ruler", ratios);
+        let mut last = None;
+        for row in rows.iter().filter(|row| !row.all_threads) {
+            if last.replace((row.dtype, row.shape)).is_some_and(|l| l != (row.dtype, row.shape)) {
+                text.push('\n');
+            }
+            text += &self.start(row);
+            let mut cells = vec![ns(row.naive)];
+            cells.extend(paths.iter().map(|&path| ns(row.path(path))));
+            let ratios = [row.over_scalar(), row.over(row.naive), row.over_ruler()].map(ratio);
+            columns(&mut text, &cells, &ruler(row), ratios);
+        }
+
+        if rows.iter().any(|row| row.all_threads) {
+            writeln!(text, "\nAll {} threads, ns per element", machine::threads())
+                .expect("a string takes it");
+            text += &head("operation");
+            writeln!(text, "{:>12}{:>14}", "best path", "x one thread").expect("a string takes it");
+            for row in rows.iter().filter(|row| row.all_threads) {
+                let best = row.paths.last().map(|(_, measured)| *measured);
+                let over = ratio(row.over(row.one_thread));
+                text += &self.start(row);
+                writeln!(text, "{:>12}{over:>14}", ns(best)).expect("a string takes it");
+            }
+        }
+        text
+    }
+
+    fn start(&self, row: &Row<'_>) -> String {
+        let (rows, classes) = row.shape;
+        format!("{:32}{:6}{:>15}", row.op.name(), row.dtype, format!("{rows}x{classes}"))
+    }
+
+    fn json(&self, rows: &[Row<'_>]) -> Value {
+        let machine: serde_json::Map<String, Value> =
+            self.facts.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let time = |m: &Measured| {
+            json!({
+                "median": m.median(),
+                "quartiles": [m.quantile(0.25), m.quantile(0.75)],
+                "samples": m.samples.len(),
+            })
+        };
+        let rows: Vec<Value> = rows
+            .iter()
+            .map(|row| {
+                let paths: serde_json::Map<String, Value> =
+                    row.paths.iter().map(|(path, m)| (path.name().to_owned(), time(m))).collect();
+                json!({
+                    "op": row.op.name(),
+                    "dtype": row.dtype,
+                    "rows": row.shape.0,
+                    "classes": row.shape.1,
+                    "threads": if row.all_threads { machine::threads() } else { 1 },
+                    "paths": paths,
+                    "naive": row.naive.map(time),
+                    "ruler": row.op.ruler().name(),
+                    "ruler_time": row.ruler.map(time),
+                    "times_over_scalar": row.over_scalar(),
+                    "times_over_naive": row.over(row.naive),
+                    "times_over_one_thread": row.all_threads.then(|| row.over(row.one_thread)),
+                    "ratio_to_ruler": row.over_ruler(),
+                })
+            })
+            .collect();
+        json!({ "machine": machine, "quick": self.quick, "unit": "ns per element", "rows": rows })
+    }
+}
+
+const BUFFERS: &str = "
+Medians of a warm run: buffers of the caller, the same in every call, touched before. What does not
+fit a cache comes from the one below it or from memory each time. `~`: the middle half of the samples
+is wider than a tenth of the median; something else used the machine.
+";
+
+const BEST: &str =
+    "x scalar, x naive: how many times faster the last path is. / ruler: its time over \
+that of the ruler,
+`read` (a SIMD maximum of the same logits) or `copy` (`copy_from_slice` of them).
+";
+
+fn ns(measured: Option<&Measured>) -> String {
+    measured.map_or("-".into(), |m| {
+        let mark = if m.is_disturbed() { "~" } else { "" };
+        format!("{mark}{:.3}", m.median())
+    })
+}
+
+fn ratio(ratio: Option<f64>) -> String {
+    ratio.map_or("-".into(), |ratio| format!("{ratio:.2}"))
+}
+
+fn ruler(row: &Row<'_>) -> String {
+    let name = row.op.ruler().name();
+    format!("{name} {}", ns(row.ruler))
+}
