@@ -1,4 +1,7 @@
 //! The only loops over the elements of a row: virtual vectors in order, then one padded tail.
+//!
+//! Closures go by value, never as `&f`: a call through a reference is not always inlined, and out of
+//! line it is compiled without the instruction set, 20 times slower.
 
 use crate::elem::Float;
 use crate::isa::Lanes;
@@ -14,27 +17,37 @@ pub(crate) fn fold<E: Float, L: Lanes<E>>(
     excluded: Option<usize>,
     pad: E,
     init: L::V,
-    f: impl Fn(L::V, L::V) -> L::V,
+    f: impl Fn(L::V, L::V) -> L::V + Copy,
 ) -> L::V {
     let mut acc = init;
     let mut rest = x;
     if let Some(i) = excluded {
         let (before, from) = x.split_at(i - i % L::LANES);
         let (vector, after) = from.split_at(from.len().min(L::LANES));
-        acc = whole(l, before, acc, &f);
-        let lanes = l.load(E::LANE_NUMBERS);
-        let lane = l.splat(E::LANE_NUMBERS[i % L::LANES]);
-        let v = l.load_padded(vector, pad);
-        acc = f(acc, l.select_eq(lanes, lane, l.splat(pad), v));
+        acc = whole(l, before, acc, f);
+        acc = f(acc, partial(l, vector, Some(i % L::LANES), pad));
         rest = after;
     }
     let tail = rest.len() % L::LANES;
     let (body, tail) = rest.split_at(rest.len() - tail);
-    acc = whole(l, body, acc, &f);
+    acc = whole(l, body, acc, f);
     if !tail.is_empty() {
         acc = f(acc, l.load_padded(tail, pad));
     }
     acc
+}
+
+/// One vector: `x`, padded to its length, and `pad` at index `excluded`, if that is in it.
+#[inline(always)]
+fn partial<E: Float, L: Lanes<E>>(l: L, x: &[E], excluded: Option<usize>, pad: E) -> L::V {
+    let v = l.load_padded(x, pad);
+    match excluded {
+        Some(i) if i < L::LANES => {
+            let (lanes, lane) = (l.load(E::LANE_NUMBERS), l.splat(E::LANE_NUMBERS[i]));
+            l.select_eq(lanes, lane, l.splat(pad), v)
+        }
+        _ => v,
+    }
 }
 
 /// Elements of a row that one accumulator of [`sum`] takes, in virtual vectors.
@@ -51,7 +64,7 @@ pub(crate) fn sum<E: Float, L: Lanes<E>>(
     x: &[E],
     excluded: Option<usize>,
     pad: E,
-    f: impl Fn(L::V, L::V) -> L::V,
+    f: impl Fn(L::V, L::V) -> L::V + Copy,
 ) -> L::V {
     let zero = l.splat(E::ZERO);
     let block = BLOCK * L::LANES;
@@ -64,11 +77,15 @@ pub(crate) fn sum<E: Float, L: Lanes<E>>(
                 Some(i) if i >= start && i - start < x.len() => Some(i - start),
                 _ => None,
             };
-            let block_sum = if x.len() == block && here.is_none() {
-                whole(l, x, zero, &f)
+            let mut block_sum = zero;
+            if x.len() == block && here.is_none() {
+                block_sum = whole(l, x, block_sum, f);
             } else {
-                fold(l, x, here, pad, zero, &f)
-            };
+                for (k, x) in x.chunks(L::LANES).enumerate() {
+                    let i = here.and_then(|i| i.checked_sub(k * L::LANES));
+                    block_sum = f(block_sum, partial(l, x, i, pad));
+                }
+            }
             group_sum = l.add(group_sum, block_sum);
             start += x.len();
         }
@@ -82,7 +99,7 @@ fn whole<E: Float, L: Lanes<E>>(
     l: L,
     x: &[E],
     init: L::V,
-    f: &impl Fn(L::V, L::V) -> L::V,
+    f: impl Fn(L::V, L::V) -> L::V + Copy,
 ) -> L::V {
     let mut acc = init;
     for chunk in x.chunks_exact(L::LANES) {
@@ -146,7 +163,7 @@ pub(crate) fn map2<E: Float, L: Lanes<E>>(
     l: L,
     io: &mut RowIo<'_, E>,
     y: &[E],
-    f: impl Fn(L::V, L::V) -> L::V,
+    f: impl Fn(L::V, L::V) -> L::V + Copy,
 ) {
     let mut ys = y.chunks_exact(L::LANES);
     match io {

@@ -10,21 +10,19 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use xent::{Exec, Path};
 
 struct Counting;
 
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
 thread_local! {
-    /// Whether this thread's allocations count: the test harness has threads of its own.
-    static COUNTED: Cell<bool> = const { Cell::new(false) };
+    /// What this thread counts on, if it counts: the test harness and the pools of other tests have
+    /// threads that allocate when they like.
+    static COUNTER: Cell<Option<&'static AtomicUsize>> = const { Cell::new(None) };
 }
 
 fn count() {
-    if COUNTED.try_with(Cell::get).unwrap_or(false) {
-        ALLOCATIONS.fetch_add(1, Ordering::SeqCst);
+    if let Ok(Some(counter)) = COUNTER.try_with(Cell::get) {
+        counter.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -54,46 +52,52 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// One test at a time counts.
-static ONE: Mutex<()> = Mutex::new(());
-
-/// Allocations of all counted threads while `f` runs on this one.
-fn allocations(f: impl FnOnce()) -> usize {
-    let before = ALLOCATIONS.load(Ordering::SeqCst);
-    let was = COUNTED.replace(true);
-    f();
-    COUNTED.set(was);
-    ALLOCATIONS.load(Ordering::SeqCst) - before
+/// A count of its own for each thread, or for each pool with the thread that calls it.
+fn counter() -> &'static AtomicUsize {
+    Box::leak(Box::new(AtomicUsize::new(0)))
 }
 
-fn pool(threads: usize) -> ThreadPool {
-    ThreadPoolBuilder::new()
+/// Allocations of this thread and of all others with the same counter while `f` runs on this one.
+fn allocations(counter: &'static AtomicUsize, f: impl FnOnce()) -> usize {
+    let before = counter.load(Ordering::SeqCst);
+    let outer = COUNTER.replace(Some(counter));
+    f();
+    COUNTER.set(outer);
+    counter.load(Ordering::SeqCst) - before
+}
+
+fn pool(threads: usize, counter: &'static AtomicUsize) -> ThreadPool {
+    let pool = ThreadPoolBuilder::new()
         .num_threads(threads)
-        .start_handler(|_| COUNTED.set(true))
+        .start_handler(|_| COUNTER.set(Some(counter)))
         .build()
-        .expect("a thread pool")
+        .expect("a thread pool");
+    // Every worker has started, and has taken a job: what it needs for that it has allocated.
+    pool.broadcast(|_| ());
+    pool
 }
 
 #[test]
 fn the_counter_counts() {
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(1)))), 1);
-    assert_eq!(allocations(|| ()), 0);
-    let workers = pool(2);
+    let counter = counter();
+    assert_eq!(allocations(counter, || drop(std::hint::black_box(Box::new(1)))), 1);
+    assert_eq!(allocations(counter, || ()), 0);
+    let workers = pool(2, counter);
     // Each worker allocates once, and is counted.
-    let counted = allocations(|| {
+    let counted = allocations(counter, || {
         workers.broadcast(|_| drop(std::hint::black_box(Box::new(1))));
     });
     assert!(counted >= 2, "{counted} allocations on 2 threads");
 }
 
 fn one_thread<T: Num>(path: Path) {
+    let counter = counter();
     // Few classes, a tail, several tiles, and more than one leaf of rows.
     for (rows, classes, gap) in [(700, 2, 0), (50, 37, 3), (20, 1000, 0), (2, 5000, 1)] {
         for call in calls::<T>() {
             let mut args = Args::<T>::new(rows, classes, gap, path);
             args.exec = Exec::new().path(path).threads(1);
-            let count = allocations(|| (call.run)(&mut args).expect(call.name));
+            let count = allocations(counter, || (call.run)(&mut args).expect(call.name));
             assert_eq!(count, 0, "{} of {rows} x {classes} on {path}", call.name);
         }
     }
@@ -101,7 +105,6 @@ fn one_thread<T: Num>(path: Path) {
 
 #[test]
 fn on_one_thread_no_call_allocates_the_first_one_included() {
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     for path in paths() {
         one_thread::<f32>(path);
         one_thread::<f64>(path);
@@ -115,7 +118,8 @@ const WARM_UP: usize = 10;
 
 fn on_workers<T: Num>(threads: usize, bound: usize) {
     let path = Path::best();
-    let pool = pool(threads);
+    let counter = counter();
+    let pool = pool(threads, counter);
     let repeats = if small() { 2 } else { 10 };
     for call in calls::<T>() {
         let mut args = Args::<T>::new(SPLIT.0, SPLIT.1, 0, path);
@@ -125,7 +129,7 @@ fn on_workers<T: Num>(threads: usize, bound: usize) {
             for _ in 0..WARM_UP {
                 (call.run)(&mut args).expect(call.name);
             }
-            allocations(|| {
+            allocations(counter, || {
                 for _ in 0..repeats {
                     (call.run)(&mut args).expect(call.name);
                 }
@@ -137,7 +141,6 @@ fn on_workers<T: Num>(threads: usize, bound: usize) {
 
 #[test]
 fn inside_a_thread_pool_no_call_allocates_after_warm_up() {
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     for (threads, bound) in [(2, 0), (2, 2), (4, 0), (4, 3)] {
         on_workers::<f32>(threads, bound);
     }
@@ -149,18 +152,19 @@ fn inside_a_thread_pool_no_call_allocates_after_warm_up() {
 /// may start anywhere in a block: one more.
 #[test]
 fn from_outside_the_pool_a_call_allocates_what_the_queue_needs_and_no_more() {
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     const CALLS: usize = 126;
+    let counter = counter();
     ThreadPoolBuilder::new()
         .num_threads(2)
-        .start_handler(|_| COUNTED.set(true))
+        .start_handler(|_| COUNTER.set(Some(counter)))
         .build_global()
         .expect("no call has started rayon's own pool: this test is the only one that may");
+    rayon::broadcast(|_| ());
     let path = Path::best();
     let mut args = Args::<f32>::new(SPLIT.0, SPLIT.1, 0, path);
     let call = calls::<f32>().into_iter().find(|call| call.name == "loss").expect("loss");
     let mut run = || (call.run)(&mut args).expect(call.name);
     (0..WARM_UP).for_each(|_| run());
-    let count = allocations(|| (0..CALLS).for_each(|_| run()));
+    let count = allocations(counter, || (0..CALLS).for_each(|_| run()));
     assert!(count <= CALLS / 63 + 1, "{count} allocations in {CALLS} calls");
 }

@@ -8,7 +8,7 @@ use crate::kernel::sum_exp::sum_exp;
 use crate::labels::Targets;
 use crate::loss::cross_entropy::Nll;
 use crate::par::Job;
-use crate::view::{Io, Rows};
+use crate::view::{Io, RowIo, Rows};
 
 /// What a call reads and writes of size `rows × classes`.
 #[derive(Debug)]
@@ -88,22 +88,19 @@ impl<E: Float> Kernel<E> for CrossEntropyJob<'_, E> {
         let mut total = 0.0;
         for row in 0..self.rows() {
             let class = self.targets.class(row);
-            let loss = match &mut self.pass {
-                Pass::LossOnly(logits) => match class {
-                    None => 0.0,
-                    Some(y) => {
-                        let x = logits.row(row);
-                        Nll::new(sum_exp(l, x, Some(y)), x[y].to_f64()).loss
-                    }
-                },
-                Pass::Gradient(io) => {
-                    let scale = match self.upstream {
-                        None => self.scale,
-                        Some(upstream) => self.scale * upstream[row].to_f64(),
-                    };
-                    gradient_row(l, io, row, class, scale)
+            // Not `Option::map`: a closure out of line would lose the instruction set.
+            let (nll, loss) = match class {
+                None => (None, 0.0),
+                Some(y) => {
+                    let x = self.pass.logits(row);
+                    let nll = Nll::new(sum_exp(l, x, Some(y)), x[y].to_f64());
+                    (Some(nll), nll.loss)
                 }
             };
+            if let Pass::Gradient(io) = &mut self.pass {
+                let upstream = self.upstream.map_or(1.0, |upstream| upstream[row].to_f64());
+                gradient_row(l, io.row(row), class.zip(nll), self.scale * upstream);
+            }
             if let Some(losses) = &mut self.losses {
                 losses[row] = if loss.is_nan() { E::NAN } else { E::from_f64(loss) };
             }
@@ -113,25 +110,29 @@ impl<E: Float> Kernel<E> for CrossEntropyJob<'_, E> {
     }
 }
 
-/// Writes the gradient of one row; returns its loss.
+impl<E: Float> Pass<'_, E> {
+    #[inline(always)]
+    fn logits(&mut self, row: usize) -> &[E] {
+        match self {
+            Pass::LossOnly(logits) => logits.row(row),
+            Pass::Gradient(io) => io.source(row),
+        }
+    }
+}
+
+/// Turns the logits of a row into its gradient.
 #[inline(always)]
 fn gradient_row<E: Float, L: Lanes<E>>(
     l: L,
-    io: &mut Io<'_, E>,
-    row: usize,
-    class: Option<usize>,
+    mut io: RowIo<'_, E>,
+    kept: Option<(usize, Nll)>,
     scale: f64,
-) -> f64 {
-    let mut io = io.row(row);
-    let Some(y) = class else {
-        io.target().fill(E::ZERO);
-        return 0.0;
+) {
+    let Some((y, nll)) = kept else {
+        return io.target().fill(E::ZERO);
     };
-    let x = io.source();
-    let nll = Nll::new(sum_exp(l, x, Some(y)), x[y].to_f64());
     if nll.loss.is_nan() {
-        io.target().fill(E::NAN);
-        return nll.loss;
+        return io.target().fill(E::NAN);
     }
     if nll.max == f64::NEG_INFINITY {
         // Every other class has probability 0.
@@ -144,7 +145,6 @@ fn gradient_row<E: Float, L: Lanes<E>>(
     if !scale.is_finite() || scale.abs() > MOST {
         one_nan(io.target());
     }
-    nll.loss
 }
 
 /// A scale that an `f32` might not hold times a probability of 0 is a NaN.
