@@ -209,14 +209,6 @@ impl<T> Io<'_, T> {
     }
 
     #[inline(always)]
-    pub(crate) fn source(&mut self, r: usize) -> &[T] {
-        match self {
-            Io::Apart(source, _) => source.row(r),
-            Io::InPlace(data) => data.row(r),
-        }
-    }
-
-    #[inline(always)]
     pub(crate) fn row(&mut self, r: usize) -> RowIo<'_, T> {
         match self {
             Io::Apart(source, target) => RowIo::Apart(source.row(r), target.row(r)),

@@ -50,11 +50,12 @@ fn partial<E: Float, L: Lanes<E>>(l: L, x: &[E], excluded: Option<usize>, pad: E
     }
 }
 
-/// Elements of a row that one accumulator of [`sum`] takes, in virtual vectors.
+/// Virtual vectors that one accumulator of [`sum`] takes, and sums that one takes on the next level.
 const BLOCK: usize = 4;
 
-/// Sums what `f` adds to an accumulator for each vector of `x`, as [`fold`] from 0, but in blocks of
-/// 4 vectors, groups of 4 blocks, and then all groups.
+/// Sums `f` of each vector of `x` in blocks of 4 vectors, groups of 4 blocks, and then all groups.
+///
+/// Past the end, and at index `excluded`, the element is `pad`, for which `f` must be 0.
 ///
 /// A large number loses half an ULP of itself with each small one added after it: here at most three
 /// times on each of the three levels in a row of 64 vectors, not 63 times.
@@ -64,30 +65,24 @@ pub(crate) fn sum<E: Float, L: Lanes<E>>(
     x: &[E],
     excluded: Option<usize>,
     pad: E,
-    f: impl Fn(L::V, L::V) -> L::V + Copy,
+    f: impl Fn(L::V) -> L::V + Copy,
 ) -> L::V {
     let zero = l.splat(E::ZERO);
-    let block = BLOCK * L::LANES;
+    let excluded = excluded.unwrap_or(usize::MAX);
     let mut total = zero;
     let mut start = 0;
-    for group in x.chunks(BLOCK * block) {
+    for group in x.chunks(BLOCK * BLOCK * L::LANES) {
         let mut group_sum = zero;
-        for x in group.chunks(block) {
-            let here = match excluded {
-                Some(i) if i >= start && i - start < x.len() => Some(i - start),
-                _ => None,
-            };
+        for block in group.chunks(BLOCK * L::LANES) {
             let mut block_sum = zero;
-            if x.len() == block && here.is_none() {
-                block_sum = whole(l, x, block_sum, f);
-            } else {
-                for (k, x) in x.chunks(L::LANES).enumerate() {
-                    let i = here.and_then(|i| i.checked_sub(k * L::LANES));
-                    block_sum = f(block_sum, partial(l, x, i, pad));
-                }
+            for x in block.chunks(L::LANES) {
+                let i = excluded.wrapping_sub(start);
+                let whole = x.len() == L::LANES && i >= L::LANES;
+                let v = if whole { l.load(x) } else { partial(l, x, Some(i), pad) };
+                block_sum = l.add(block_sum, f(v));
+                start += L::LANES;
             }
             group_sum = l.add(group_sum, block_sum);
-            start += x.len();
         }
         total = l.add(total, group_sum);
     }
@@ -127,6 +122,51 @@ pub(crate) fn fold2<E: Float, L: Lanes<E>>(
         acc = f(acc, l.load_padded(xt, E::ZERO), l.load_padded(yt, E::ZERO));
     }
     acc
+}
+
+/// `target[i] = f(source[i])`; returns the sum of all `f`, added as in [`sum`].
+///
+/// Past the end, and at index `excluded`, the source is `pad`, for which `f` must be 0.
+#[inline(always)]
+pub(crate) fn map_sum<E: Float, L: Lanes<E>>(
+    l: L,
+    io: &mut RowIo<'_, E>,
+    excluded: Option<usize>,
+    pad: E,
+    f: impl Fn(L::V) -> L::V + Copy,
+) -> L::V {
+    let zero = l.splat(E::ZERO);
+    let len = io.source().len();
+    let excluded = excluded.unwrap_or(usize::MAX);
+    let mut total = zero;
+    let mut start = 0;
+    while start < len {
+        let group_end = len.min(start + BLOCK * BLOCK * L::LANES);
+        let mut group_sum = zero;
+        while start < group_end {
+            let block_end = len.min(start + BLOCK * L::LANES);
+            let mut block_sum = zero;
+            while start < block_end {
+                let end = len.min(start + L::LANES);
+                let x = &io.source()[start..end];
+                let i = excluded.wrapping_sub(start);
+                let whole = x.len() == L::LANES && i >= L::LANES;
+                let v = if whole { l.load(x) } else { partial(l, x, Some(i), pad) };
+                let y = f(v);
+                block_sum = l.add(block_sum, y);
+                let target = &mut io.target()[start..end];
+                if target.len() == L::LANES {
+                    l.store(y, target)
+                } else {
+                    l.store_head(y, target)
+                }
+                start = end;
+            }
+            group_sum = l.add(group_sum, block_sum);
+        }
+        total = l.add(total, group_sum);
+    }
+    total
 }
 
 /// `target[i] = f(source[i])`

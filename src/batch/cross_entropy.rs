@@ -4,7 +4,8 @@ use super::split_rows;
 use crate::elem::Float;
 use crate::isa::{Kernel, Lanes, Token};
 use crate::kernel::prob::Prob;
-use crate::kernel::sum_exp::sum_exp;
+use crate::kernel::scale::scale;
+use crate::kernel::sum_exp::{sum_exp, sum_exp_into};
 use crate::labels::Targets;
 use crate::loss::cross_entropy::Nll;
 use crate::par::Job;
@@ -88,19 +89,22 @@ impl<E: Float> Kernel<E> for CrossEntropyJob<'_, E> {
         let mut total = 0.0;
         for row in 0..self.rows() {
             let class = self.targets.class(row);
-            // Not `Option::map`: a closure out of line would lose the instruction set.
-            let (nll, loss) = match class {
-                None => (None, 0.0),
-                Some(y) => {
-                    let x = self.pass.logits(row);
-                    let nll = Nll::new(sum_exp(l, x, Some(y)), x[y].to_f64());
-                    (Some(nll), nll.loss)
+            let loss = match &mut self.pass {
+                Pass::LossOnly(logits) => match class {
+                    None => 0.0,
+                    Some(y) => {
+                        let x = logits.row(row);
+                        Nll::new(sum_exp(l, x, Some(y)), x[y].to_f64()).loss
+                    }
+                },
+                Pass::Gradient(io) => {
+                    let scale = match self.upstream {
+                        None => self.scale,
+                        Some(upstream) => self.scale * upstream[row].to_f64(),
+                    };
+                    gradient_row(l, io.row(row), class, scale)
                 }
             };
-            if let Pass::Gradient(io) = &mut self.pass {
-                let upstream = self.upstream.map_or(1.0, |upstream| upstream[row].to_f64());
-                gradient_row(l, io.row(row), class.zip(nll), self.scale * upstream);
-            }
             if let Some(losses) = &mut self.losses {
                 losses[row] = if loss.is_nan() { E::NAN } else { E::from_f64(loss) };
             }
@@ -110,41 +114,43 @@ impl<E: Float> Kernel<E> for CrossEntropyJob<'_, E> {
     }
 }
 
-impl<E: Float> Pass<'_, E> {
-    #[inline(always)]
-    fn logits(&mut self, row: usize) -> &[E] {
-        match self {
-            Pass::LossOnly(logits) => logits.row(row),
-            Pass::Gradient(io) => io.source(row),
-        }
-    }
-}
-
-/// Turns the logits of a row into its gradient.
+/// Turns the logits of a row into its gradient; returns its loss.
 #[inline(always)]
 fn gradient_row<E: Float, L: Lanes<E>>(
     l: L,
     mut io: RowIo<'_, E>,
-    kept: Option<(usize, Nll)>,
-    scale: f64,
-) {
-    let Some((y, nll)) = kept else {
-        return io.target().fill(E::ZERO);
+    class: Option<usize>,
+    gradient_scale: f64,
+) -> f64 {
+    let Some(y) = class else {
+        io.target().fill(E::ZERO);
+        return 0.0;
     };
+    let target = io.source()[y].to_f64();
+    let keep = io.source().len() <= E::TILE;
+    let others = match keep {
+        true => sum_exp_into(l, &mut io, Some(y)),
+        false => sum_exp(l, io.source(), Some(y)),
+    };
+    let nll = Nll::new(others, target);
     if nll.loss.is_nan() {
-        return io.target().fill(E::NAN);
+        io.target().fill(E::NAN);
+        return nll.loss;
     }
+    let factor = E::from_f64(gradient_scale * nll.max_prob);
     if nll.max == f64::NEG_INFINITY {
         // Every other class has probability 0.
         io.target().fill(E::ZERO);
+    } else if keep {
+        scale(l, io.target(), factor);
     } else {
-        let scale = E::from_f64(scale * nll.max_prob);
-        Prob { max: E::from_f64(nll.max), scale }.map(l, &mut io);
+        Prob { max: E::from_f64(nll.max), scale: factor }.map(l, &mut io);
     }
-    io.target()[y] = E::from_f64(-scale * nll.other_prob);
-    if !scale.is_finite() || scale.abs() > MOST {
+    io.target()[y] = E::from_f64(-gradient_scale * nll.other_prob);
+    if !gradient_scale.is_finite() || gradient_scale.abs() > MOST {
         one_nan(io.target());
     }
+    nll.loss
 }
 
 /// A scale that an `f32` might not hold times a probability of 0 is a NaN.

@@ -6,7 +6,8 @@ use crate::isa::{Kernel, Lanes, Token};
 use crate::kernel::backward;
 use crate::kernel::log_prob::LogProb;
 use crate::kernel::prob::Prob;
-use crate::kernel::sum_exp::sum_exp;
+use crate::kernel::scale::scale;
+use crate::kernel::sum_exp::{sum_exp, sum_exp_into};
 use crate::par::Job;
 use crate::view::{Io, Rows};
 
@@ -104,7 +105,11 @@ impl<E: Float> Kernel<E> for MapJob<'_, E> {
     fn run<L: Lanes<E>>(mut self, l: L) -> f64 {
         for row in 0..self.rows() {
             let mut io = self.io.row(row);
-            let stats = sum_exp(l, io.source(), None);
+            let keep = matches!(self.map, Map::Softmax) && io.source().len() <= E::TILE;
+            let stats = match keep {
+                true => sum_exp_into(l, &mut io, None),
+                false => sum_exp(l, io.source(), None),
+            };
             if !stats.is_positive() {
                 io.target().fill(E::NAN);
                 continue;
@@ -114,6 +119,7 @@ impl<E: Float> Kernel<E> for MapJob<'_, E> {
                 Map::LogSoftmax => {
                     LogProb { max, log_sum: E::from_f64(ln_f64(stats.sum)) }.map(l, &mut io);
                 }
+                Map::Softmax if keep => scale(l, io.target(), E::from_f64(1.0 / stats.sum)),
                 Map::Softmax => {
                     Prob { max, scale: E::from_f64(1.0 / stats.sum) }.map(l, &mut io);
                 }

@@ -1,7 +1,7 @@
 //! `f32`: 32 lanes.
 //!
 //! Polynomials are minimax fits with rounded coefficients (computed with Sollya's `fpminimax`):
-//! `2^f` pins its constant at 1 so that the largest logit of a row weighs exactly 1.
+//! the exponential pins its constant at 1 so that the largest logit of a row weighs exactly 1.
 
 #![allow(clippy::approx_constant, reason = "coefficients are fitted: close to ln 2 is not ln 2")]
 
@@ -80,12 +80,6 @@ impl Float for f32 {
             g,
             [1.382_355_2e-3, 8.368_824e-3, 4.166_823_6e-2, 0.166_665_2, 0.499_999_94, 1.0, 1.0],
         )
-    }
-
-    /// Degree 5: 1.6 · 2^-24 relative before rounding.
-    #[inline(always)]
-    fn exp2_term<L: Lanes<Self>>(l: L, f: L::V) -> L::V {
-        horner(l, f, [1.327_493_3e-3, 9.671_666e-3, 5.550_699_3e-2, 0.240_222_4, 0.693_147, 1.0])
     }
 
     /// `f^2 (-1/2 + f P(f))`, `P` of degree 7: 0.22 · 2^-24 of `ln(1 + f)` before rounding.

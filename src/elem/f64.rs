@@ -92,29 +92,6 @@ impl Float for f64 {
         )
     }
 
-    /// Degree 11: 0.05 · 2^-53 relative before rounding; degree 10 would be 50 times too coarse.
-    #[inline(always)]
-    fn exp2_term<L: Lanes<Self>>(l: L, f: L::V) -> L::V {
-        horner(
-            l,
-            f,
-            [
-                4.451_512_673_270_316e-10,
-                7.073_898_734_280_998e-9,
-                1.017_807_664_134_471_5e-7,
-                1.321_543_454_107_212_6e-6,
-                1.525_273_382_879_204_8e-5,
-                1.540_353_045_878_81e-4,
-                1.333_355_814_635_870_5e-3,
-                9.618_129_107_592_572e-3,
-                5.550_410_866_482_233e-2,
-                0.240_226_506_959_101_36,
-                0.693_147_180_559_945_3,
-                1.0,
-            ],
-        )
-    }
-
     /// With `s = f / (2 + f)`: `ln(1 + f) = 2 atanh s = f - f²/2 + s (f²/2 + R(s²))`, `R` of degree 7
     /// in `s²`: 0.02 · 2^-53 absolute before rounding.
     #[inline(always)]

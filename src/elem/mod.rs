@@ -78,8 +78,6 @@ pub trait Float:
 
     /// `e^g` for `|g| <= ln 2 / 2`, exactly 1 at 0.
     fn exp_fraction<L: Lanes<Self>>(l: L, g: L::V) -> L::V;
-    /// `2^f` for `|f| <= 1/2`, exactly 1 at 0: a coarser form for the terms of sums.
-    fn exp2_term<L: Lanes<Self>>(l: L, f: L::V) -> L::V;
     /// `ln(1 + f) - f` for `sqrt(1/2) <= 1 + f <= sqrt 2`.
     fn ln_1p_minus<L: Lanes<Self>>(l: L, f: L::V) -> L::V;
 }

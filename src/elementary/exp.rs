@@ -1,4 +1,4 @@
-//! The exponential, in the two forms that the kernels need.
+//! The exponential.
 
 use crate::elem::Float;
 use crate::isa::{Lanes, One};
@@ -19,27 +19,17 @@ fn reduce<E: Float, L: Lanes<E>>(l: L, u: L::V) -> (L::V, L::V, L::V) {
 /// `e^u` to 1 ULP where it is a normal number, 0 far below, `inf` above.
 #[inline(always)]
 pub(crate) fn exp<E: Float, L: Lanes<E>>(l: L, u: L::V) -> L::V {
-    let (p, power) = exp_parts(l, l.min(l.splat(E::EXP_CEILING), u));
-    l.mul(p, power)
+    exp_below(l, l.min(l.splat(E::EXP_CEILING), u))
 }
 
-/// [`exp`] of `u <= EXP_CEILING` as two factors, for a caller that multiplies further.
+/// [`exp`] of `u <= EXP_CEILING`; of more, any number.
 #[inline(always)]
-pub(crate) fn exp_parts<E: Float, L: Lanes<E>>(l: L, u: L::V) -> (L::V, L::V) {
+pub(crate) fn exp_below<E: Float, L: Lanes<E>>(l: L, u: L::V) -> L::V {
     let (u, minus_r, power) = reduce(l, u);
     // u - r ln 2: the first step is exact.
     let g = l.mul_add(minus_r, l.splat(E::LN_2_HI), u);
     let g = l.mul_add(minus_r, l.splat(E::LN_2_LO), g);
-    (E::exp_fraction(l, g), power)
-}
-
-/// `sum + e^u` for `u <= 0`: the term is off by at most `(2.4 + 0.3 |u|) · 2^-24` of itself in
-/// `f32`, three instructions cheaper than [`exp`].
-#[inline(always)]
-pub(crate) fn add_exp<E: Float, L: Lanes<E>>(l: L, sum: L::V, u: L::V) -> L::V {
-    let (u, minus_r, power) = reduce(l, u);
-    let f = l.mul_add(u, l.splat(E::LOG2_E), minus_r);
-    l.mul_add(E::exp2_term(l, f), power, sum)
+    l.mul(E::exp_fraction(l, g), power)
 }
 
 /// [`exp`] of one number.

@@ -17,7 +17,7 @@ pub(crate) fn sum<E: Float, L: Lanes<E>>(l: L, g: &[E]) -> f64 {
             None,
             E::ZERO,
             #[inline(always)]
-            |sum, g| l.add(sum, g),
+            |g| g,
         );
         total += l.fold_add(lanes).to_f64();
     }

@@ -3,4 +3,5 @@
 pub(crate) mod backward;
 pub(crate) mod log_prob;
 pub(crate) mod prob;
+pub(crate) mod scale;
 pub(crate) mod sum_exp;

@@ -1,7 +1,7 @@
 //! The map to scaled probabilities: `scale · e^(x - max)`.
 
 use crate::elem::Float;
-use crate::elementary::exp_parts;
+use crate::elementary::exp_below;
 use crate::isa::Lanes;
 use crate::view::RowIo;
 use crate::walk;
@@ -21,10 +21,7 @@ impl<E: Float> Prob<E> {
             l,
             io,
             #[inline(always)]
-            |x| {
-                let (p, power) = exp_parts(l, l.sub(x, max));
-                l.mul(l.mul(p, power), scale)
-            },
+            |x| l.mul(exp_below(l, l.sub(x, max)), scale),
         );
     }
 }

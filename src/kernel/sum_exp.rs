@@ -4,8 +4,9 @@
 //! in `E` inside a tile and in `f64` across tiles, in tile order.
 
 use crate::elem::Float;
-use crate::elementary::{add_exp, exp_f64};
+use crate::elementary::{exp_below, exp_f64};
 use crate::isa::Lanes;
+use crate::view::RowIo;
 use crate::walk;
 
 /// `max` and `Σ e^(x - max)` of some logits; of none, `-inf` and 0.
@@ -61,8 +62,46 @@ pub(crate) fn sum_exp<E: Float, L: Lanes<E>>(l: L, x: &[E], excluded: Option<usi
     row
 }
 
+/// [`sum_exp`] of a row of at most a tile, which leaves `e^(x - max)` in its target.
+///
+/// While a row is in the first-level cache, scaling these is cheaper than to compute them again.
+/// At the excluded class it leaves 0.
+#[inline(always)]
+pub(crate) fn sum_exp_into<E: Float, L: Lanes<E>>(
+    l: L,
+    io: &mut RowIo<'_, E>,
+    excluded: Option<usize>,
+) -> SumExp {
+    let max = tile_max(l, io.source(), excluded);
+    let reference = l.splat(reference(max));
+    let sum = walk::map_sum(
+        l,
+        io,
+        excluded,
+        E::NEG_INFINITY,
+        #[inline(always)]
+        |x| exp_below(l, l.sub(x, reference)),
+    );
+    SumExp { max: max.to_f64(), sum: l.fold_add(sum).to_f64() }
+}
+
 #[inline(always)]
 fn tile_sum_exp<E: Float, L: Lanes<E>>(l: L, x: &[E], excluded: Option<usize>) -> SumExp {
+    let max = tile_max(l, x, excluded);
+    let reference = l.splat(reference(max));
+    let sum = walk::sum(
+        l,
+        x,
+        excluded,
+        E::NEG_INFINITY,
+        #[inline(always)]
+        |x| exp_below(l, l.sub(x, reference)),
+    );
+    SumExp { max: max.to_f64(), sum: l.fold_add(sum).to_f64() }
+}
+
+#[inline(always)]
+fn tile_max<E: Float, L: Lanes<E>>(l: L, x: &[E], excluded: Option<usize>) -> E {
     let none = l.splat(E::NEG_INFINITY);
     let max = walk::fold(
         l,
@@ -74,16 +113,11 @@ fn tile_sum_exp<E: Float, L: Lanes<E>>(l: L, x: &[E], excluded: Option<usize>) -
         |max, x| l.max(max, x),
     );
     // Adding 0 turns -0 into 0, which of the two a maximum returns depends on the CPU.
-    let max = l.fold_max(max) + E::ZERO;
-    // A tile of only -inf must not become -inf - -inf.
-    let reference = l.splat(if max < E::LOWEST { E::LOWEST } else { max });
-    let sum = walk::sum(
-        l,
-        x,
-        excluded,
-        E::NEG_INFINITY,
-        #[inline(always)]
-        |sum, x| add_exp(l, sum, l.sub(x, reference)),
-    );
-    SumExp { max: max.to_f64(), sum: l.fold_add(sum).to_f64() }
+    l.fold_max(max) + E::ZERO
+}
+
+/// What is subtracted in a tile: of only `-inf` that must not become `-inf - -inf`.
+#[inline(always)]
+fn reference<E: Float>(max: E) -> E {
+    if max < E::LOWEST { E::LOWEST } else { max }
 }
