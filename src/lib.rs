@@ -44,6 +44,8 @@
 //! | `oracle` | the slow, independent reference that the kernels are tested against |
 
 #![cfg_attr(not(feature = "std"), no_std)]
+// The README's examples are tests too.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 
 pub mod accuracy;
 mod api;

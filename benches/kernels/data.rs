@@ -80,11 +80,11 @@ impl<T: Number> Data<T> {
     }
 
     /// Gets ready for an operation.
-    pub fn prepare(&mut self, op: Option<Op>) {
+    pub fn prepare(&mut self, op: Op) {
         let forward = match op {
-            Some(Op::LogSoftmaxBackward) => Exec::log_softmax,
-            Some(Op::SoftmaxBackward) => Exec::softmax,
-            Some(Op::CrossEntropyGradientInPlace) => return self.refill(),
+            Op::LogSoftmaxBackward => Exec::log_softmax,
+            Op::SoftmaxBackward => Exec::softmax,
+            Op::CrossEntropyGradientInPlace => return self.refill(),
             _ => return,
         };
         let mut random = Random(2);

@@ -6,11 +6,11 @@
 //! cargo bench --features simd --bench kernels -- cross_entropy/f32/4096x1000
 //! ```
 //!
-//! A benchmark is called `op/dtype/rows x classes/path`, without the blanks. For a shape the rulers
-//! come first (`read` and `copy` of the same logits: what the memory allows), then for each operation
-//! the naive recipe on std's `exp` and the paths, one right after the other. Every result is checked
-//! against the oracle before it is timed. After the last, a table on stdout and the same rows as JSON
-//! in `target/xent-bench/kernels.json`, of what was measured in this run and nothing else.
+//! A benchmark is called `op/dtype/rows x classes/path`, without the blanks. One right after the
+//! other come those of an operation on a shape: its ruler (`read` or `copy` of the same logits: what
+//! the memory allows), the `naive` recipe on std's `exp`, the paths. Every result is checked against
+//! the oracle before it is timed. After the last, a table on stdout and the same rows as JSON in
+//! `target/xent-bench/kernels.json`, of what was measured in this run and nothing else.
 //!
 //! The buffers belong to the caller and are warm. The gradient in place destroys its logits, so they
 //! are copied in afresh before each call, outside the timed interval; the clock is read once a call,
@@ -32,8 +32,8 @@ use data::{Data, Number};
 use ops::{Contender, Op};
 use plan::Shape;
 use report::{Measured, Report};
-use rulers::Ruler;
 use std::time::Duration;
+use xent::Path;
 
 /// How long a benchmark takes.
 struct Pace {
@@ -44,7 +44,7 @@ struct Pace {
 }
 
 impl Pace {
-    /// For some 240 benchmarks in five minutes.
+    /// For some 250 benchmarks in five minutes.
     const FULL: Pace = Pace {
         warm_up: Duration::from_millis(150),
         measurement: Duration::from_millis(500),
@@ -52,9 +52,9 @@ impl Pace {
     };
     /// For as many in one. Criterion's quick mode doubles the iterations until the time is up and
     /// keeps the last two samples.
-    const QUICK: Pace = Pace { measurement: Duration::from_millis(100), samples: 2, ..Pace::FULL };
+    const QUICK: Pace = Pace { measurement: Duration::from_millis(80), samples: 2, ..Pace::FULL };
     /// Elements from which on one call is so long that criterion's smallest sample must do.
-    const LARGE: usize = 1 << 24;
+    const LARGE: usize = 1 << 20;
 
     fn set(&self, group: &mut BenchmarkGroup<'_, WallTime>, elements: usize) -> usize {
         let samples = if elements < Pace::LARGE { self.samples } else { self.samples.min(10) };
@@ -93,18 +93,17 @@ fn argument(name: &str) -> bool {
     std::env::args().any(|argument| argument.split('=').next() == Some(name))
 }
 
-/// A shape: the rulers, then operation by operation all that can do it.
+/// A shape: operation by operation, all that can do it.
 fn run<T: Number>(criterion: &mut Criterion, pace: &Pace, shape: &Shape, report: &mut Report) {
     // Made by the first benchmark that runs, so that a filter does not pay for the other shapes.
     let mut setting = None;
-    let mut case = |op: Option<Op>, contenders: &[Contender]| {
-        let op_name = op.map_or("ruler", Op::name);
-        let mut group = criterion.benchmark_group(format!("{op_name}/{}/{shape}", T::NAME));
+    for &op in shape.ops {
+        let mut group = criterion.benchmark_group(format!("{}/{}/{shape}", op.name(), T::NAME));
         let samples = pace.set(&mut group, shape.elements());
-        for &contender in contenders {
+        for contender in contenders(shape, op) {
             let mut calls = Vec::new();
             let mut checked = false;
-            group.bench_function(contender.name(), |b| {
+            group.bench_function(contender.name(op), |b| {
                 let (data, reference) = setting.get_or_insert_with(|| {
                     let data = Data::<T>::new(shape.rows, shape.classes);
                     let reference = Reference::new(&data);
@@ -121,6 +120,7 @@ fn run<T: Number>(criterion: &mut Criterion, pace: &Pace, shape: &Shape, report:
                     elapsed
                 });
             });
+            // Before the measured calls come those of the warm-up.
             let measured = &calls[calls.len().saturating_sub(samples)..];
             if !measured.is_empty() {
                 let elements = shape.elements() as f64;
@@ -128,18 +128,18 @@ fn run<T: Number>(criterion: &mut Criterion, pace: &Pace, shape: &Shape, report:
                 report.push(Measured::new(op, T::NAME, shape, contender, ns));
             }
         }
-    };
-
-    case(None, &[Contender::Ruler(Ruler::Read), Contender::Ruler(Ruler::Copy)]);
-    for &op in shape.ops {
-        let mut contenders = vec![];
-        if op.naive() == Some(op) {
-            contenders.push(Contender::Naive);
-        }
-        contenders.extend(xent::Path::available().map(Contender::Path));
-        if shape.threaded.contains(&op) && machine::threads() > 1 {
-            contenders.push(Contender::AllThreads(xent::Path::best()));
-        }
-        case(Some(op), &contenders);
     }
+}
+
+/// All that do an operation, in the order in which they are timed.
+fn contenders(shape: &Shape, op: Op) -> Vec<Contender> {
+    let mut contenders = vec![Contender::Ruler];
+    if op.naive() == Some(op) {
+        contenders.push(Contender::Naive);
+    }
+    contenders.extend(Path::available().map(Contender::Path));
+    if shape.threaded.contains(&op) && machine::threads() > 1 {
+        contenders.push(Contender::AllThreads(Path::best()));
+    }
+    contenders
 }

@@ -80,7 +80,8 @@ impl Op {
 /// What is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contender {
-    Ruler(Ruler),
+    /// What the memory allows: [`Op::ruler`].
+    Ruler,
     /// The textbook recipe on std's `exp`.
     Naive,
     /// The crate on one thread.
@@ -91,9 +92,9 @@ pub enum Contender {
 
 impl Contender {
     /// The last part of the benchmark's id.
-    pub fn name(self) -> String {
+    pub fn name(self, op: Op) -> String {
         match self {
-            Contender::Ruler(ruler) => ruler.name().into(),
+            Contender::Ruler => op.ruler().name().into(),
             Contender::Naive => "naive".into(),
             Contender::Path(path) => path.name().into(),
             Contender::AllThreads(path) => format!("{path}-all-threads"),
@@ -102,16 +103,15 @@ impl Contender {
 }
 
 /// Does the operation once; returns the loss, if it has one.
-pub fn call<T: Number>(data: &mut Data<T>, op: Option<Op>, contender: Contender) -> f64 {
-    match (contender, op) {
-        (Contender::Ruler(ruler), _) => {
-            ruler.run(&data.logits, &mut data.out);
+pub fn call<T: Number>(data: &mut Data<T>, op: Op, contender: Contender) -> f64 {
+    match contender {
+        Contender::Ruler => {
+            op.ruler().run(&data.logits, &mut data.out);
             0.0
         }
-        (_, None) => unreachable!("only a ruler goes without an operation"),
-        (Contender::Naive, Some(op)) => naive::run(data, op),
-        (Contender::Path(path), Some(op)) => kernel(data, op, Exec::new().path(path).threads(1)),
-        (Contender::AllThreads(path), Some(op)) => kernel(data, op, Exec::new().path(path)),
+        Contender::Naive => naive::run(data, op),
+        Contender::Path(path) => kernel(data, op, Exec::new().path(path).threads(1)),
+        Contender::AllThreads(path) => kernel(data, op, Exec::new().path(path)),
     }
 }
 
@@ -149,13 +149,8 @@ fn kernel<T: Number>(data: &mut Data<T>, op: Op, exec: Exec) -> f64 {
 }
 
 /// The time that so many calls take.
-pub fn time<T: Number>(
-    data: &mut Data<T>,
-    op: Option<Op>,
-    contender: Contender,
-    calls: u64,
-) -> Duration {
-    if op.is_some_and(Op::in_place) {
+pub fn time<T: Number>(data: &mut Data<T>, op: Op, contender: Contender, calls: u64) -> Duration {
+    if op.in_place() && contender != Contender::Ruler {
         let mut total = Duration::ZERO;
         for _ in 0..calls {
             data.refill();

@@ -9,8 +9,7 @@ use xent::Path;
 
 /// The samples of one benchmark.
 pub struct Measured {
-    /// `None` for a ruler.
-    op: Option<Op>,
+    op: Op,
     dtype: &'static str,
     shape: (usize, usize),
     contender: Contender,
@@ -20,7 +19,7 @@ pub struct Measured {
 
 impl Measured {
     pub fn new(
-        op: Option<Op>,
+        op: Op,
         dtype: &'static str,
         shape: &Shape,
         contender: Contender,
@@ -119,7 +118,7 @@ impl Report {
         }
     }
 
-    fn find(&self, like: &Measured, op: Option<Op>, contender: Contender) -> Option<&Measured> {
+    fn find(&self, like: &Measured, op: Op, contender: Contender) -> Option<&Measured> {
         self.measured.iter().find(|m| {
             m.op == op && m.dtype == like.dtype && m.shape == like.shape && m.contender == contender
         })
@@ -128,12 +127,11 @@ impl Report {
     fn rows(&self) -> Vec<Row<'_>> {
         let mut rows: Vec<Row<'_>> = vec![];
         for measured in &self.measured {
-            let Some(op) = measured.op else { continue };
+            let op = measured.op;
             let (path, all_threads) = match measured.contender {
                 Contender::Path(path) => (Some(path), false),
                 Contender::AllThreads(path) => (Some(path), true),
-                Contender::Naive => (None, false),
-                Contender::Ruler(_) => continue,
+                Contender::Naive | Contender::Ruler => (None, false),
             };
             let same = |row: &Row<'_>| {
                 (row.op, row.dtype, row.shape, row.all_threads)
@@ -147,11 +145,11 @@ impl Report {
                     all_threads,
                     naive: op
                         .naive()
-                        .and_then(|naive| self.find(measured, Some(naive), Contender::Naive)),
+                        .and_then(|naive| self.find(measured, naive, Contender::Naive)),
                     paths: vec![],
-                    ruler: self.find(measured, None, Contender::Ruler(op.ruler())),
+                    ruler: self.find(measured, op, Contender::Ruler),
                     one_thread: path
-                        .and_then(|path| self.find(measured, Some(op), Contender::Path(path))),
+                        .and_then(|path| self.find(measured, op, Contender::Path(path))),
                 });
             }
             if let (Some(row), Some(path)) = (rows.last_mut(), path) {
