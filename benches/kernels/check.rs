@@ -51,7 +51,7 @@ pub fn check<T: Number>(data: &mut Data<T>, reference: &Reference, op: Op, conte
 
 fn check_ruler<T: Number>(data: &Data<T>, ruler: Ruler) {
     match ruler {
-        Ruler::Copy => assert!(data.out == data.logits, "copy"),
+        Ruler::Copy => assert!(*data.out == *data.logits, "copy"),
         Ruler::Read => {
             let expected = data.logits.iter().fold(f64::NEG_INFINITY, |max, x| max.max(x.wide()));
             assert_eq!(T::maximum(&data.logits).wide(), expected, "read");

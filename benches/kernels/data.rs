@@ -2,7 +2,7 @@
 
 use crate::ops::Op;
 use crate::rulers::Maximum;
-use std::ops::{Add, Div, Sub};
+use std::ops::{Add, Deref, DerefMut, Div, Sub};
 use xent::oracle::{self, DoubleDouble};
 use xent::{Element, Exec, Rows, RowsMut};
 
@@ -54,7 +54,7 @@ pub struct Data<T> {
     pub logits: Vec<T>,
     pub labels: Vec<u32>,
     /// What the operations write, of the shape of the logits.
-    pub out: Vec<T>,
+    pub out: HalfAPageOff<T>,
     /// What they write for each row.
     pub per_row: Vec<T>,
     /// What the backward operations read: the forward operation's output and its gradient.
@@ -67,12 +67,13 @@ impl<T: Number> Data<T> {
     pub fn new(rows: usize, classes: usize) -> Self {
         let mut random = Random(1);
         let elements = rows * classes;
+        let logits: Vec<T> = (0..elements).map(|_| T::of(3.0 * random.normal())).collect();
         Data {
             rows,
             classes,
-            logits: (0..elements).map(|_| T::of(3.0 * random.normal())).collect(),
+            out: HalfAPageOff::new(&logits),
+            logits,
             labels: (0..rows).map(|_| (random.next() % classes as u64) as u32).collect(),
-            out: vec![T::of(1.0); elements],
             per_row: vec![T::of(1.0); rows],
             forward: vec![],
             upstream: vec![],
@@ -120,6 +121,42 @@ impl<T: Number> Data<T> {
         let upstream = Rows::new(&self.upstream, self.classes).expect("whole rows");
         let out = RowsMut::new(&mut self.out, self.classes).expect("whole rows");
         (forward, upstream, out)
+    }
+}
+
+/// A buffer whose place in its page is half a page from that of another.
+///
+/// Where two buffers start at almost the same place in theirs, some CPUs copy at a twentieth of their
+/// speed, and allocators put large buffers there or not as the sizes fall. That must not decide what
+/// the ruler says.
+pub struct HalfAPageOff<T> {
+    buffer: Vec<T>,
+    start: usize,
+    len: usize,
+}
+
+impl<T: Number> HalfAPageOff<T> {
+    const PAGE: usize = 4096;
+
+    fn new(other: &[T]) -> Self {
+        let buffer = vec![T::of(1.0); other.len() + Self::PAGE / size_of::<T>()];
+        let wanted = other.as_ptr().addr() + Self::PAGE / 2;
+        let bytes = wanted.wrapping_sub(buffer.as_ptr().addr()) % Self::PAGE;
+        HalfAPageOff { buffer, start: bytes / size_of::<T>(), len: other.len() }
+    }
+}
+
+impl<T> Deref for HalfAPageOff<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.buffer[self.start..][..self.len]
+    }
+}
+
+impl<T> DerefMut for HalfAPageOff<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.buffer[self.start..][..self.len]
     }
 }
 
