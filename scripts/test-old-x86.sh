@@ -11,4 +11,4 @@ command -v qemu-x86_64-static >/dev/null || {
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64-static -cpu Nehalem"
 # Only the scalar path exists there, its multiply-adds are library calls.
 export XENT_REQUIRE_PATHS=scalar XENT_TEST_SMALL=1
-exec cargo test --target x86_64-unknown-linux-gnu --test fingerprints --test paths "$@"
+exec cargo test --test fingerprints --test paths "$@"
