@@ -71,43 +71,44 @@ label_types!(u8 => U8, u16 => U16, u32 => U32, u64 => U64, usize => Usize, i32 =
 /// Labels together with the one that marks a row to leave out.
 #[derive(Clone, Copy, Debug)]
 pub struct Targets<'a> {
-    labels: Labels<'a>,
+    /// Of rows that are all left out there are none.
+    labels: Option<Labels<'a>>,
     ignore_index: Option<i64>,
 }
 
 impl<'a> Targets<'a> {
     pub(crate) fn new(labels: Labels<'a>, ignore_index: Option<i64>) -> Self {
-        Targets { labels, ignore_index }
+        Targets { labels: Some(labels), ignore_index }
     }
 
-    /// Checks every label; returns the number of rows that count.
-    pub(crate) fn check(&self, rows: usize, classes: usize) -> Result<usize, Error> {
-        if self.labels.len() != rows {
-            return Err(Error::LabelCount { rows, labels: self.labels.len() });
+    /// Of rows without labels.
+    pub(crate) const NONE: Self = Targets { labels: None, ignore_index: None };
+
+    /// Checks every label.
+    pub(crate) fn check(&self, rows: usize, classes: usize) -> Result<(), Error> {
+        let Some(labels) = self.labels else { return Ok(()) };
+        if labels.len() != rows {
+            return Err(Error::LabelCount { rows, labels: labels.len() });
         }
-        let mut kept = 0;
         for row in 0..rows {
-            let label = self.labels.get(row);
-            if Some(label) == self.ignore_index.map(i128::from) {
-                continue;
-            }
-            if label < 0 || label >= classes as i128 {
+            let label = labels.get(row);
+            let ignored = Some(label) == self.ignore_index.map(i128::from);
+            if !ignored && (label < 0 || label >= classes as i128) {
                 return Err(Error::LabelOutOfRange { row, label, classes });
             }
-            kept += 1;
         }
-        Ok(kept)
+        Ok(())
     }
 
     /// The class of a checked row, or `None` where it is to be left out.
     #[inline(always)]
     pub(crate) fn class(&self, row: usize) -> Option<usize> {
-        let label = self.labels.get(row);
+        let label = self.labels?.get(row);
         (Some(label) != self.ignore_index.map(i128::from)).then_some(label as usize)
     }
 
     pub(crate) fn split_at(self, row: usize) -> (Self, Self) {
-        let (head, tail) = self.labels.split_at(row);
+        let (head, tail) = self.labels.map(|labels| labels.split_at(row)).unzip();
         (Targets { labels: head, ..self }, Targets { labels: tail, ..self })
     }
 }

@@ -1,17 +1,57 @@
 //! Splitting a batch over threads: the only file that names rayon.
 //!
-//! A batch is cut into *leaves* of rows whose size depends on the number of classes alone. A leaf is
-//! one task at the least and one term of the tree of losses, so neither the rows' bits nor the sum's
-//! depend on how many threads there are.
+//! A batch is cut into *leaves* of rows whose size depends on the number of classes alone. A leaf
+//! adds up its rows in order; the leaves are added without rounding. So neither the rows' bits nor
+//! the sums' depend on how many threads there are, or on how a batch is cut at the leaves.
 
-use crate::sum::TreeSum;
+use crate::sum::ExactSum;
+
+/// How many sums a job may return.
+pub(crate) const SUMS: usize = 3;
 
 /// Rows that can be cut in two and run.
 pub(crate) trait Job: Send + Sized {
     fn rows(&self) -> usize;
     fn split_at(self, row: usize) -> (Self, Self);
-    /// Runs all rows, in order; returns the sum of their losses.
-    fn run(self) -> f64;
+    /// Runs all rows, in order; returns sums over them.
+    fn run(self) -> [f64; SUMS];
+}
+
+/// The sums of all leaves.
+#[derive(Clone, Debug)]
+pub enum Sums {
+    /// Of at most one leaf.
+    One([f64; SUMS]),
+    Exact([ExactSum; SUMS]),
+}
+
+impl Sums {
+    pub(crate) fn values(&self) -> [f64; SUMS] {
+        match self {
+            Sums::One(values) => *values,
+            Sums::Exact(sums) => [sums[0].value(), sums[1].value(), sums[2].value()],
+        }
+    }
+
+    pub(crate) fn exact(self) -> [ExactSum; SUMS] {
+        match self {
+            Sums::Exact(sums) => sums,
+            Sums::One(values) => {
+                let mut sums = [ExactSum::new(); SUMS];
+                push(&mut sums, values);
+                sums
+            }
+        }
+    }
+}
+
+fn push(sums: &mut [ExactSum; SUMS], leaf: [f64; SUMS]) {
+    for (sum, x) in sums.iter_mut().zip(leaf) {
+        // Most jobs have one sum.
+        if x != 0.0 {
+            sum.add(x);
+        }
+    }
 }
 
 /// Elements in a leaf, unless a single row has more.
@@ -23,27 +63,26 @@ pub(crate) fn leaf_rows(classes: usize) -> usize {
     1 << rows.ilog2()
 }
 
-/// Runs a job on at most `threads` threads (0: as many as there are); returns the sum of its losses.
-pub(crate) fn run<J: Job>(threads: usize, classes: usize, job: J) -> f64 {
+/// Runs a job on at most `threads` threads (0: as many as there are); returns the sums of its leaves.
+pub(crate) fn run<J: Job>(threads: usize, classes: usize, job: J) -> Sums {
     let leaf = leaf_rows(classes);
-    let pieces = pieces(threads, job.rows().saturating_mul(classes), job.rows().div_ceil(leaf));
-    if pieces > 1 {
-        return split(job, leaf, pieces);
+    let rows = job.rows();
+    if rows <= leaf {
+        return Sums::One(if rows > 0 { job.run() } else { [0.0; SUMS] });
     }
-    let mut sum = TreeSum::new();
-    each_leaf(job, leaf, |loss| sum.push(loss));
-    sum.total()
+    let pieces = pieces(threads, rows.saturating_mul(classes), rows.div_ceil(leaf));
+    Sums::Exact(split(job, leaf, pieces))
 }
 
-fn each_leaf<J: Job>(mut job: J, leaf: usize, mut done: impl FnMut(f64)) {
+fn each_leaf<J: Job>(mut job: J, leaf: usize) -> [ExactSum; SUMS] {
+    let mut sums = [ExactSum::new(); SUMS];
     while job.rows() > leaf {
         let (head, tail) = job.split_at(leaf);
-        done(head.run());
+        push(&mut sums, head.run());
         job = tail;
     }
-    if job.rows() > 0 {
-        done(job.run());
-    }
+    push(&mut sums, job.run());
+    sums
 }
 
 #[cfg(not(feature = "rayon"))]
@@ -52,8 +91,8 @@ fn pieces(_threads: usize, _elements: usize, _leaves: usize) -> usize {
 }
 
 #[cfg(not(feature = "rayon"))]
-fn split<J: Job>(_job: J, _leaf: usize, _pieces: usize) -> f64 {
-    unreachable!("without threads there is one piece")
+fn split<J: Job>(job: J, leaf: usize, _pieces: usize) -> [ExactSum; SUMS] {
+    each_leaf(job, leaf)
 }
 
 #[cfg(feature = "rayon")]
@@ -61,9 +100,8 @@ use threads::{pieces, split};
 
 #[cfg(feature = "rayon")]
 mod threads {
-    use super::{Job, each_leaf};
-    use crate::sum::TreeSum;
-    use std::cell::Cell;
+    use super::{Job, SUMS, each_leaf};
+    use crate::sum::ExactSum;
 
     /// A piece should run some 30 µs at the least, or waking a thread for it does not pay.
     const PIECE_ELEMENTS: usize = 1 << 16;
@@ -85,41 +123,19 @@ mod threads {
         }
     }
 
-    thread_local! {
-        /// The leaves' sums of a call, kept for the next call of the thread.
-        static SUMS: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
-    }
-
-    pub(super) fn split<J: Job>(job: J, leaf: usize, pieces: usize) -> f64 {
-        let mut sums = SUMS.take();
-        sums.clear();
-        sums.resize(job.rows().div_ceil(leaf), 0.0);
-        halve(job, leaf, pieces, &mut sums);
-        let mut tree = TreeSum::new();
-        for sum in &sums {
-            tree.push(*sum);
-        }
-        SUMS.set(sums);
-        tree.total()
-    }
-
-    fn halve<J: Job>(job: J, leaf: usize, pieces: usize, sums: &mut [f64]) {
+    /// Halves a job, at a leaf, until there are so many pieces.
+    pub(super) fn split<J: Job>(job: J, leaf: usize, pieces: usize) -> [ExactSum; SUMS] {
         if pieces <= 1 {
-            let mut slots = sums.iter_mut();
-            each_leaf(job, leaf, |loss| {
-                if let Some(slot) = slots.next() {
-                    *slot = loss;
-                }
-            });
-            return;
+            return each_leaf(job, leaf);
         }
         let left = pieces / 2;
-        let leaves = sums.len() * left / pieces;
+        let leaves = job.rows().div_ceil(leaf) * left / pieces;
         let (head, tail) = job.split_at(leaves * leaf);
-        let (head_sums, tail_sums) = sums.split_at_mut(leaves);
-        rayon::join(
-            || halve(head, leaf, left, head_sums),
-            || halve(tail, leaf, pieces - left, tail_sums),
-        );
+        let (mut sums, more) =
+            rayon::join(|| split(head, leaf, left), || split(tail, leaf, pieces - left));
+        for (sum, more) in sums.iter_mut().zip(&more) {
+            sum.merge(more);
+        }
+        sums
     }
 }

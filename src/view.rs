@@ -167,6 +167,11 @@ impl<'a, T> RowsMut<'a, T> {
     }
 
     #[inline(always)]
+    fn get(&self, r: usize) -> &[T] {
+        &self.data[r * self.shape.row_stride..][..self.shape.classes]
+    }
+
+    #[inline(always)]
     pub(crate) fn row(&mut self, r: usize) -> &mut [T] {
         &mut self.data[r * self.shape.row_stride..][..self.shape.classes]
     }
@@ -216,6 +221,15 @@ impl<T> Io<'_, T> {
         }
     }
 
+    /// Row `r` before it is overwritten.
+    #[inline(always)]
+    pub(crate) fn source_row(&self, r: usize) -> &[T] {
+        match self {
+            Io::Apart(source, _) => source.row(r),
+            Io::InPlace(data) => data.get(r),
+        }
+    }
+
     pub(crate) fn split_at(self, r: usize) -> (Self, Self) {
         match self {
             Io::Apart(source, target) => {
@@ -232,6 +246,26 @@ impl<T> Io<'_, T> {
 }
 
 impl<T> RowIo<'_, T> {
+    /// The same row, for a shorter time.
+    #[inline(always)]
+    pub(crate) fn reborrow(&mut self) -> RowIo<'_, T> {
+        match self {
+            RowIo::Apart(source, target) => RowIo::Apart(source, target),
+            RowIo::InPlace(data) => RowIo::InPlace(data),
+        }
+    }
+
+    /// The elements from `start` to `end`.
+    #[inline(always)]
+    pub(crate) fn part(&mut self, start: usize, end: usize) -> RowIo<'_, T> {
+        match self {
+            RowIo::Apart(source, target) => {
+                RowIo::Apart(&source[start..end], &mut target[start..end])
+            }
+            RowIo::InPlace(data) => RowIo::InPlace(&mut data[start..end]),
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn source(&self) -> &[T] {
         match self {

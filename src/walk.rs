@@ -7,15 +7,14 @@ use crate::elem::Float;
 use crate::isa::Lanes;
 use crate::view::RowIo;
 
-/// Folds `f` over `x`; past the end, and at index `excluded`, the element is `pad`.
+/// Folds `f` over `x`.
 ///
 /// The excluded index costs one more vector out of line, not a test in the loop.
 #[inline(always)]
 pub(crate) fn fold<E: Float, L: Lanes<E>>(
     l: L,
     x: &[E],
-    excluded: Option<usize>,
-    pad: E,
+    Skip { excluded, pad }: Skip<E>,
     init: L::V,
     f: impl Fn(L::V, L::V) -> L::V + Copy,
 ) -> L::V {
@@ -31,6 +30,27 @@ pub(crate) fn fold<E: Float, L: Lanes<E>>(
     let tail = rest.len() % L::LANES;
     let (body, tail) = rest.split_at(rest.len() - tail);
     acc = whole(l, body, acc, f);
+    if !tail.is_empty() {
+        acc = f(acc, l.load_padded(tail, pad));
+    }
+    acc
+}
+
+/// Folds `f` over the whole vectors of `x` and one that is padded, with two accumulators.
+#[inline(always)]
+pub(crate) fn fold_pair<E: Float, L: Lanes<E>>(
+    l: L,
+    x: &[E],
+    pad: E,
+    init: (L::V, L::V),
+    f: impl Fn((L::V, L::V), L::V) -> (L::V, L::V) + Copy,
+) -> (L::V, L::V) {
+    let mut acc = init;
+    let chunks = x.chunks_exact(L::LANES);
+    let tail = chunks.remainder();
+    for chunk in chunks {
+        acc = f(acc, l.load(chunk));
+    }
     if !tail.is_empty() {
         acc = f(acc, l.load_padded(tail, pad));
     }
@@ -53,40 +73,109 @@ fn partial<E: Float, L: Lanes<E>>(l: L, x: &[E], excluded: Option<usize>, pad: E
 /// Virtual vectors that one accumulator of [`sum`] takes, and sums that one takes on the next level.
 const BLOCK: usize = 4;
 
-/// Sums `f` of each vector of `x` in blocks of 4 vectors, groups of 4 blocks, and then all groups.
-///
-/// Past the end, and at index `excluded`, the element is `pad`, for which `f` must be 0.
+/// Where an element is read that no class has: past the end of the row, and at index `excluded`.
+#[derive(Clone, Copy)]
+pub(crate) struct Skip<E> {
+    pub(crate) excluded: Option<usize>,
+    pub(crate) pad: E,
+}
+
+impl<E> Skip<E> {
+    /// No index but those past the end.
+    #[inline(always)]
+    pub(crate) fn past_the_end(pad: E) -> Self {
+        Skip { excluded: None, pad }
+    }
+}
+
+/// `N` sums over the vectors of `len` elements, in blocks of 4 vectors, groups of 4 blocks, and then
+/// all groups; `f` gives the terms of the vector that starts at an index.
 ///
 /// A large number loses half an ULP of itself with each small one added after it: here at most three
 /// times on each of the three levels in a row of 64 vectors, not 63 times.
 #[inline(always)]
-pub(crate) fn sum<E: Float, L: Lanes<E>>(
+fn in_blocks<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
-    x: &[E],
-    excluded: Option<usize>,
-    pad: E,
-    f: impl Fn(L::V) -> L::V + Copy,
-) -> L::V {
-    let zero = l.splat(E::ZERO);
-    let excluded = excluded.unwrap_or(usize::MAX);
+    len: usize,
+    mut f: impl FnMut(usize, usize) -> [L::V; N],
+) -> [L::V; N] {
+    let zero = [l.splat(E::ZERO); N];
     let mut total = zero;
     let mut start = 0;
-    for group in x.chunks(BLOCK * BLOCK * L::LANES) {
-        let mut group_sum = zero;
-        for block in group.chunks(BLOCK * L::LANES) {
-            let mut block_sum = zero;
-            for x in block.chunks(L::LANES) {
-                let i = excluded.wrapping_sub(start);
-                let whole = x.len() == L::LANES && i >= L::LANES;
-                let v = if whole { l.load(x) } else { partial(l, x, Some(i), pad) };
-                block_sum = l.add(block_sum, f(v));
-                start += L::LANES;
+    while start < len {
+        let group_end = len.min(start + BLOCK * BLOCK * L::LANES);
+        let mut group = zero;
+        while start < group_end {
+            let block_end = len.min(start + BLOCK * L::LANES);
+            let mut block = zero;
+            while start < block_end {
+                let end = len.min(start + L::LANES);
+                let terms = f(start, end);
+                for n in 0..N {
+                    block[n] = l.add(block[n], terms[n]);
+                }
+                start = end;
             }
-            group_sum = l.add(group_sum, block_sum);
+            for n in 0..N {
+                group[n] = l.add(group[n], block[n]);
+            }
         }
-        total = l.add(total, group_sum);
+        for n in 0..N {
+            total[n] = l.add(total[n], group[n]);
+        }
     }
     total
+}
+
+/// The vector `x[start..end]`, with [`Skip::pad`] where it says so.
+#[inline(always)]
+fn vector<E: Float, L: Lanes<E>>(
+    l: L,
+    x: &[E],
+    start: usize,
+    end: usize,
+    skip: Skip<E>,
+) -> L::V {
+    let x = &x[start..end];
+    let i = skip.excluded.unwrap_or(usize::MAX).wrapping_sub(start);
+    let whole = x.len() == L::LANES && i >= L::LANES;
+    if whole { l.load(x) } else { partial(l, x, Some(i), skip.pad) }
+}
+
+/// Sums of `f` over the vectors of `x`: for the pad, `f` must be 0.
+#[inline(always)]
+pub(crate) fn sum<E: Float, L: Lanes<E>, const N: usize>(
+    l: L,
+    x: &[E],
+    skip: Skip<E>,
+    f: impl Fn(L::V) -> [L::V; N] + Copy,
+) -> [L::V; N] {
+    in_blocks(
+        l,
+        x.len(),
+        #[inline(always)]
+        |start, end| f(vector(l, x, start, end, skip)),
+    )
+}
+
+/// Sums of `f` over the vectors of `x` and `y`, which have the same length: for the pads, `f` must be
+/// 0.
+#[inline(always)]
+pub(crate) fn sum2<E: Float, L: Lanes<E>, const N: usize>(
+    l: L,
+    x: &[E],
+    x_skip: Skip<E>,
+    y: &[E],
+    y_skip: Skip<E>,
+    f: impl Fn(L::V, L::V) -> [L::V; N] + Copy,
+) -> [L::V; N] {
+    let y = &y[..x.len()];
+    in_blocks(
+        l,
+        x.len(),
+        #[inline(always)]
+        |start, end| f(vector(l, x, start, end, x_skip), vector(l, y, start, end, y_skip)),
+    )
 }
 
 #[inline(always)]
@@ -103,70 +192,41 @@ fn whole<E: Float, L: Lanes<E>>(
     acc
 }
 
-/// Folds `f` over pairs of `x` and `y`, which have the same length; past the end both are 0.
-#[inline(always)]
-pub(crate) fn fold2<E: Float, L: Lanes<E>>(
-    l: L,
-    x: &[E],
-    y: &[E],
-    init: L::V,
-    f: impl Fn(L::V, L::V, L::V) -> L::V,
-) -> L::V {
-    let (xs, ys) = (x.chunks_exact(L::LANES), y.chunks_exact(L::LANES));
-    let (xt, yt) = (xs.remainder(), ys.remainder());
-    let mut acc = init;
-    for (x, y) in xs.zip(ys) {
-        acc = f(acc, l.load(x), l.load(y));
-    }
-    if !xt.is_empty() {
-        acc = f(acc, l.load_padded(xt, E::ZERO), l.load_padded(yt, E::ZERO));
-    }
-    acc
-}
-
 /// `target[i] = f(source[i])`; returns the sum of all `f`, added as in [`sum`].
-///
-/// Past the end, and at index `excluded`, the source is `pad`, for which `f` must be 0.
 #[inline(always)]
 pub(crate) fn map_sum<E: Float, L: Lanes<E>>(
     l: L,
     io: &mut RowIo<'_, E>,
-    excluded: Option<usize>,
-    pad: E,
+    skip: Skip<E>,
     f: impl Fn(L::V) -> L::V + Copy,
 ) -> L::V {
-    let zero = l.splat(E::ZERO);
-    let len = io.source().len();
-    let excluded = excluded.unwrap_or(usize::MAX);
-    let mut total = zero;
-    let mut start = 0;
-    while start < len {
-        let group_end = len.min(start + BLOCK * BLOCK * L::LANES);
-        let mut group_sum = zero;
-        while start < group_end {
-            let block_end = len.min(start + BLOCK * L::LANES);
-            let mut block_sum = zero;
-            while start < block_end {
-                let end = len.min(start + L::LANES);
-                let x = &io.source()[start..end];
-                let i = excluded.wrapping_sub(start);
-                let whole = x.len() == L::LANES && i >= L::LANES;
-                let v = if whole { l.load(x) } else { partial(l, x, Some(i), pad) };
-                let y = f(v);
-                block_sum = l.add(block_sum, y);
-                let target = &mut io.target()[start..end];
-                if target.len() == L::LANES {
-                    l.store(y, target)
-                } else {
-                    l.store_head(y, target)
-                }
-                start = end;
-            }
-            group_sum = l.add(group_sum, block_sum);
-        }
-        total = l.add(total, group_sum);
+    let [sum] = in_blocks(
+        l,
+        io.source().len(),
+        #[inline(always)]
+        |start, end| {
+            let y = f(vector(l, io.source(), start, end, skip));
+            put(l, y, &mut io.target()[start..end]);
+            [y]
+        },
+    );
+    sum
+}
+
+/// Stores as many lanes as there is room for, at most all.
+#[inline(always)]
+pub(crate) fn put<E: Float, L: Lanes<E>>(l: L, v: L::V, target: &mut [E]) {
+    if target.len() == L::LANES {
+        l.store(v, target);
+    } else {
+        l.store_head(v, target);
     }
-    total
+}
+
+/// Loads as many lanes as there are elements, at most all; 0 in the others.
+#[inline(always)]
+pub(crate) fn get<E: Float, L: Lanes<E>>(l: L, source: &[E]) -> L::V {
+    if source.len() == L::LANES { l.load(source) } else { l.load_padded(source, E::ZERO) }
 }
 
 /// `target[i] = f(source[i])`
@@ -230,5 +290,25 @@ pub(crate) fn map2<E: Float, L: Lanes<E>>(
                 l.store_head(f(l.load_padded(c, E::ZERO), y), c);
             }
         }
+    }
+}
+
+/// `(target[i], second[i]) = f(source[i])`
+#[inline(always)]
+pub(crate) fn map_two<E: Float, L: Lanes<E>>(
+    l: L,
+    io: &mut RowIo<'_, E>,
+    second: &mut [E],
+    f: impl Fn(L::V) -> (L::V, L::V) + Copy,
+) {
+    let len = io.source().len();
+    let second = &mut second[..len];
+    let mut start = 0;
+    while start < len {
+        let end = len.min(start + L::LANES);
+        let (a, b) = f(get(l, &io.source()[start..end]));
+        put(l, a, &mut io.target()[start..end]);
+        put(l, b, &mut second[start..end]);
+        start = end;
     }
 }

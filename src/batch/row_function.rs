@@ -4,11 +4,10 @@ use crate::elem::Float;
 use crate::elementary::ln_f64;
 use crate::isa::{Kernel, Lanes, Token};
 use crate::kernel::backward;
+use crate::kernel::gradient::Gradient;
 use crate::kernel::log_prob::LogProb;
-use crate::kernel::prob::Prob;
-use crate::kernel::scale::scale;
-use crate::kernel::sum_exp::{sum_exp, sum_exp_into};
-use crate::par::Job;
+use crate::kernel::stats::{Ask, of_row, of_row_into};
+use crate::par::{Job, SUMS};
 use crate::view::{Io, Rows};
 
 /// A checked call of log-sum-exp.
@@ -33,26 +32,26 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
         )
     }
 
-    fn run(self) -> f64 {
+    fn run(self) -> [f64; SUMS] {
         self.token.run(self)
     }
 }
 
 impl<E: Float> Kernel<E> for LogSumExpJob<'_, E> {
-    type Out = f64;
+    type Out = [f64; SUMS];
 
     #[inline(always)]
-    fn run<L: Lanes<E>>(self, l: L) -> f64 {
+    fn run<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
         for (row, out) in self.out.iter_mut().enumerate() {
             let x = self.logits.row(row);
-            let stats = sum_exp(l, x, None);
+            let stats = of_row(l, x, Ask::PLAIN);
             *out = if stats.is_positive() {
                 E::from_f64(stats.max + ln_f64(stats.sum))
             } else {
                 log_sum_exp_of_infinities(x)
             };
         }
-        0.0
+        [0.0; SUMS]
     }
 }
 
@@ -93,22 +92,22 @@ impl<E: Float> Job for MapJob<'_, E> {
         (MapJob { io: io0, ..self }, MapJob { io: io1, ..self })
     }
 
-    fn run(self) -> f64 {
+    fn run(self) -> [f64; SUMS] {
         self.token.run(self)
     }
 }
 
 impl<E: Float> Kernel<E> for MapJob<'_, E> {
-    type Out = f64;
+    type Out = [f64; SUMS];
 
     #[inline(always)]
-    fn run<L: Lanes<E>>(mut self, l: L) -> f64 {
+    fn run<L: Lanes<E>>(mut self, l: L) -> [f64; SUMS] {
         for row in 0..self.rows() {
             let mut io = self.io.row(row);
             let keep = matches!(self.map, Map::Softmax) && io.source().len() <= E::TILE;
             let stats = match keep {
-                true => sum_exp_into(l, &mut io, None),
-                false => sum_exp(l, io.source(), None),
+                true => of_row_into(l, &mut io, Ask::PLAIN),
+                false => of_row(l, io.source(), Ask::PLAIN),
             };
             if !stats.is_positive() {
                 io.target().fill(E::NAN);
@@ -119,13 +118,17 @@ impl<E: Float> Kernel<E> for MapJob<'_, E> {
                 Map::LogSoftmax => {
                     LogProb { max, log_sum: E::from_f64(ln_f64(stats.sum)) }.map(l, &mut io);
                 }
-                Map::Softmax if keep => scale(l, io.target(), E::from_f64(1.0 / stats.sum)),
                 Map::Softmax => {
-                    Prob { max, scale: E::from_f64(1.0 / stats.sum) }.map(l, &mut io);
+                    let map = Gradient::scaled(E::from_f64(1.0 / stats.sum));
+                    if keep {
+                        map.of_exps(l, io.target());
+                    } else {
+                        map.of_logits(l, &mut io, max, E::ONE);
+                    }
                 }
             }
         }
-        0.0
+        [0.0; SUMS]
     }
 }
 
@@ -159,16 +162,16 @@ impl<E: Float> Job for BackwardJob<'_, E> {
         )
     }
 
-    fn run(self) -> f64 {
+    fn run(self) -> [f64; SUMS] {
         self.token.run(self)
     }
 }
 
 impl<E: Float> Kernel<E> for BackwardJob<'_, E> {
-    type Out = f64;
+    type Out = [f64; SUMS];
 
     #[inline(always)]
-    fn run<L: Lanes<E>>(mut self, l: L) -> f64 {
+    fn run<L: Lanes<E>>(mut self, l: L) -> [f64; SUMS] {
         for row in 0..self.rows() {
             let output = self.output.row(row);
             let mut io = self.io.row(row);
@@ -183,6 +186,55 @@ impl<E: Float> Kernel<E> for BackwardJob<'_, E> {
                 }
             }
         }
-        0.0
+        [0.0; SUMS]
+    }
+}
+
+/// A checked call of the backward form of the entropy of softmax: `io` turns logits into gradients.
+#[derive(Debug)]
+pub struct EntropyBackwardJob<'a, E> {
+    pub(crate) token: Token,
+    /// Gradient with respect to each row's entropy.
+    pub(crate) upstream: &'a [E],
+    pub(crate) io: Io<'a, E>,
+}
+
+impl<E: Float> Job for EntropyBackwardJob<'_, E> {
+    fn rows(&self) -> usize {
+        self.upstream.len()
+    }
+
+    fn split_at(self, row: usize) -> (Self, Self) {
+        let (upstream0, upstream1) = self.upstream.split_at(row);
+        let (io0, io1) = self.io.split_at(row);
+        (
+            EntropyBackwardJob { upstream: upstream0, io: io0, ..self },
+            EntropyBackwardJob { upstream: upstream1, io: io1, ..self },
+        )
+    }
+
+    fn run(self) -> [f64; SUMS] {
+        self.token.run(self)
+    }
+}
+
+impl<E: Float> Kernel<E> for EntropyBackwardJob<'_, E> {
+    type Out = [f64; SUMS];
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(mut self, l: L) -> [f64; SUMS] {
+        for (row, upstream) in self.upstream.iter().enumerate() {
+            let mut io = self.io.row(row);
+            let stats = of_row(l, io.source(), Ask { moments: true, ..Ask::PLAIN });
+            if !stats.is_positive() {
+                io.target().fill(E::NAN);
+                continue;
+            }
+            // -p (ln p + H) = p (mean - u), where `mean` is that of u under p.
+            let mean = stats.moments[0] / stats.sum;
+            let factor = E::from_f64(upstream.to_f64() / stats.sum);
+            backward::entropy(l, &mut io, E::from_f64(stats.max), factor, E::from_f64(mean));
+        }
+        [0.0; SUMS]
     }
 }

@@ -40,6 +40,15 @@ impl Float for f32 {
     const INTEGER_TO_FLOAT: Self = 8_388_608.0;
     const INTEGER_TO_EXPONENT: Self = 8_388_608.0 + 127.0;
     const LN_1P_LARGE: Self = 1e18;
+    /// Degree 6: 0.06 · 2^-24 relative before rounding.
+    const EXP_FRACTION: &'static [Self] =
+        &[1.382_355_2e-3, 8.368_824e-3, 4.166_823_6e-2, 0.166_665_2, 0.499_999_94, 1.0, 1.0];
+
+    type Scratch = [f32; 2048];
+    #[inline(always)]
+    fn scratch() -> Self::Scratch {
+        [0.0; 2048]
+    }
 
     #[inline(always)]
     fn from_f64(x: f64) -> Self {
@@ -72,23 +81,13 @@ impl Float for f32 {
         libm::fmaf(self, b, c)
     }
 
-    /// Degree 6: 0.06 · 2^-24 relative before rounding.
-    #[inline(always)]
-    fn exp_fraction<L: Lanes<Self>>(l: L, g: L::V) -> L::V {
-        horner(
-            l,
-            g,
-            [1.382_355_2e-3, 8.368_824e-3, 4.166_823_6e-2, 0.166_665_2, 0.499_999_94, 1.0, 1.0],
-        )
-    }
-
     /// `f^2 (-1/2 + f P(f))`, `P` of degree 7: 0.22 · 2^-24 of `ln(1 + f)` before rounding.
     #[inline(always)]
     fn ln_1p_minus<L: Lanes<Self>>(l: L, f: L::V) -> L::V {
         let p = horner(
             l,
             f,
-            [
+            &[
                 -7.999_017e-2,
                 0.130_731_36,
                 -0.131_536,

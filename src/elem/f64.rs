@@ -37,6 +37,27 @@ impl Float for f64 {
     const INTEGER_TO_FLOAT: Self = 4_503_599_627_370_496.0;
     const INTEGER_TO_EXPONENT: Self = 4_503_599_627_370_496.0 + 1023.0;
     const LN_1P_LARGE: Self = 1e36;
+    /// Degree 11: 0.03 · 2^-53 relative before rounding.
+    const EXP_FRACTION: &'static [Self] = &[
+        2.500_448_845_137_803e-8,
+        2.763_044_236_843_912_5e-7,
+        2.755_757_228_780_026e-6,
+        2.480_149_248_755_578e-5,
+        1.984_126_952_247_641_2e-4,
+        1.388_888_894_431_035e-3,
+        8.333_333_333_487_047e-3,
+        4.166_666_666_652_705_4e-2,
+        0.166_666_666_666_664_24,
+        0.500_000_000_000_001_1,
+        1.0,
+        1.0,
+    ];
+
+    type Scratch = [f64; 1024];
+    #[inline(always)]
+    fn scratch() -> Self::Scratch {
+        [0.0; 1024]
+    }
 
     #[inline(always)]
     fn from_f64(x: f64) -> Self {
@@ -69,29 +90,6 @@ impl Float for f64 {
         libm::fma(self, b, c)
     }
 
-    /// Degree 11: 0.03 · 2^-53 relative before rounding.
-    #[inline(always)]
-    fn exp_fraction<L: Lanes<Self>>(l: L, g: L::V) -> L::V {
-        horner(
-            l,
-            g,
-            [
-                2.500_448_845_137_803e-8,
-                2.763_044_236_843_912_5e-7,
-                2.755_757_228_780_026e-6,
-                2.480_149_248_755_578e-5,
-                1.984_126_952_247_641_2e-4,
-                1.388_888_894_431_035e-3,
-                8.333_333_333_487_047e-3,
-                4.166_666_666_652_705_4e-2,
-                0.166_666_666_666_664_24,
-                0.500_000_000_000_001_1,
-                1.0,
-                1.0,
-            ],
-        )
-    }
-
     /// With `s = f / (2 + f)`: `ln(1 + f) = 2 atanh s = f - f²/2 + s (f²/2 + R(s²))`, `R` of degree 7
     /// in `s²`: 0.02 · 2^-53 absolute before rounding.
     #[inline(always)]
@@ -101,7 +99,7 @@ impl Float for f64 {
         let r = horner(
             l,
             z,
-            [
+            &[
                 0.148_005_621_236_761_36,
                 0.153_136_077_848_731_84,
                 0.181_835_809_174_585_86,

@@ -65,6 +65,13 @@ pub trait Float:
     const INTEGER_TO_EXPONENT: Self;
     /// Above it `1 + x` is `x`.
     const LN_1P_LARGE: Self;
+    /// Polynomial of `e^g` for `|g| <= ln 2 / 2`, highest power first; the last two are 1.
+    const EXP_FRACTION: &'static [Self];
+
+    /// Room for a tile.
+    type Scratch: AsRef<[Self]> + AsMut<[Self]>;
+    /// A tile of zeros.
+    fn scratch() -> Self::Scratch;
 
     fn from_f64(x: f64) -> Self;
     fn to_f64(self) -> f64;
@@ -76,15 +83,13 @@ pub trait Float:
     /// `self * b + c`, rounded once.
     fn fused_mul_add(self, b: Self, c: Self) -> Self;
 
-    /// `e^g` for `|g| <= ln 2 / 2`, exactly 1 at 0.
-    fn exp_fraction<L: Lanes<Self>>(l: L, g: L::V) -> L::V;
     /// `ln(1 + f) - f` for `sqrt(1/2) <= 1 + f <= sqrt 2`.
     fn ln_1p_minus<L: Lanes<Self>>(l: L, f: L::V) -> L::V;
 }
 
 /// Horner's rule from the highest coefficient down, one fused operation a step.
 #[inline(always)]
-fn horner<E: Float, L: Lanes<E>, const N: usize>(l: L, x: L::V, coefficients: [E; N]) -> L::V {
+pub(crate) fn horner<E: Float, L: Lanes<E>>(l: L, x: L::V, coefficients: &[E]) -> L::V {
     let mut acc = l.splat(coefficients[0]);
     for &c in &coefficients[1..] {
         acc = l.mul_add(acc, x, l.splat(c));

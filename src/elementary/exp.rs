@@ -1,6 +1,7 @@
-//! The exponential.
+//! The exponential, and the hyperbolic tangent and powers that are made of it.
 
-use crate::elem::Float;
+use super::ln;
+use crate::elem::{Float, horner};
 use crate::isa::{Lanes, One};
 
 /// Clamped `u`, `-r` and `2^r` with `r = round(u · log2 e)`, for `u <= EXP_CEILING`.
@@ -9,11 +10,14 @@ use crate::isa::{Lanes, One};
 /// exponent in the low bits, so that one shift makes `2^r`. Below the floor that exponent is the
 /// one of zero: what underflows becomes an exact 0, and NaN survives the clamp.
 #[inline(always)]
-fn reduce<E: Float, L: Lanes<E>>(l: L, u: L::V) -> (L::V, L::V, L::V) {
+fn reduce<E: Float, L: Lanes<E>>(l: L, u: L::V) -> (L::V, L::V) {
     let u = l.max(l.splat(E::EXP_FLOOR), u);
     let magic = l.splat(E::ROUND_TO_EXPONENT);
     let z = l.mul_add(u, l.splat(E::LOG2_E), magic);
-    (u, l.sub(magic, z), l.bits_to_exponent(z))
+    let minus_r = l.sub(magic, z);
+    // u - r ln 2: the first step is exact.
+    let g = l.mul_add(minus_r, l.splat(E::LN_2_HI), u);
+    (l.mul_add(minus_r, l.splat(E::LN_2_LO), g), l.bits_to_exponent(z))
 }
 
 /// `e^u` to 1 ULP where it is a normal number, 0 far below, `inf` above.
@@ -25,15 +29,58 @@ pub(crate) fn exp<E: Float, L: Lanes<E>>(l: L, u: L::V) -> L::V {
 /// [`exp`] of `u <= EXP_CEILING`; of more, any number.
 #[inline(always)]
 pub(crate) fn exp_below<E: Float, L: Lanes<E>>(l: L, u: L::V) -> L::V {
-    let (u, minus_r, power) = reduce(l, u);
-    // u - r ln 2: the first step is exact.
-    let g = l.mul_add(minus_r, l.splat(E::LN_2_HI), u);
-    let g = l.mul_add(minus_r, l.splat(E::LN_2_LO), g);
-    l.mul(E::exp_fraction(l, g), power)
+    let (g, power) = reduce(l, u);
+    l.mul(horner(l, g, E::EXP_FRACTION), power)
 }
 
 /// [`exp`] of one number.
 #[inline(always)]
 pub(crate) fn exp_f64(x: f64) -> f64 {
     exp(One, x)
+}
+
+/// `tanh z` and its derivative, neither by a difference that cancels.
+///
+/// With `e = e^(-2|z|)` and `m = e - 1`, which comes from the polynomial without its constant, the
+/// first is `-m / (2 + m)` and the second `4 e / (1 + e)²`.
+#[inline(always)]
+pub(crate) fn tanh<E: Float, L: Lanes<E>>(l: L, z: L::V) -> (L::V, L::V) {
+    let (zero, one) = (l.splat(E::ZERO), l.splat(E::ONE));
+    let two = l.add(one, one);
+    let down = l.select_lt(z, zero, z, l.sub(zero, z));
+    let (g, power) = reduce(l, l.add(down, down));
+    let (_, powers) = E::EXP_FRACTION.split_last().unwrap_or((&E::ONE, &[]));
+    let minus_one = l.mul(g, horner(l, g, powers));
+    let e = l.mul(horner(l, g, E::EXP_FRACTION), power);
+    let m = l.mul_add(minus_one, power, l.sub(power, one));
+    let size = l.div(l.sub(zero, m), l.add(two, m));
+    let sum = l.add(one, e);
+    let half = l.div(two, sum);
+    // Where e^(-2|z|) is flushed to 0, so is the clamped argument's tangent to 1.
+    let value = l.select_lt(z, zero, l.sub(zero, size), size);
+    (l.select_eq(z, zero, z, value), l.mul(l.mul(half, half), e))
+}
+
+/// Below it a power is made of products.
+const MOST_FACTORS: f64 = 16.0;
+
+/// `q^gamma` for `0 <= q <= 1` and `gamma >= 0`; `0^0` is 1.
+///
+/// The whole part of the exponent is multiplied out: each factor costs one rounding, where the
+/// logarithm would cost `gamma · |ln q|` of them.
+#[inline(always)]
+pub(crate) fn pow<E: Float, L: Lanes<E>>(l: L, q: L::V, gamma: f64) -> L::V {
+    let mut power = l.splat(E::ONE);
+    let mut rest = gamma;
+    if gamma < MOST_FACTORS {
+        while rest >= 1.0 {
+            power = l.mul(power, q);
+            rest -= 1.0;
+        }
+    }
+    if rest == 0.0 {
+        return power;
+    }
+    let root = exp_below(l, l.mul(l.splat(E::from_f64(rest)), ln(l, q)));
+    l.mul(power, root)
 }

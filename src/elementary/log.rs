@@ -81,9 +81,3 @@ fn specials<E: Float, L: Lanes<E>>(l: L, a: L::V, x: L::V, y: L::V) -> L::V {
 pub(crate) fn ln_f64(x: f64) -> f64 {
     ln(One, x)
 }
-
-/// [`ln_1p`] of one number.
-#[inline(always)]
-pub(crate) fn ln_1p_f64(x: f64) -> f64 {
-    ln_1p(One, x)
-}

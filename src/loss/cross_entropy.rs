@@ -1,40 +1,42 @@
-//! The negative log-likelihood of a class, without ever forming `lse - x_y` or `p_y - 1`.
+//! Cross-entropy with integer labels and label smoothing.
 
-use crate::elementary::{exp_f64, ln_1p_f64, ln_f64};
-use crate::kernel::sum_exp::SumExp;
+use super::{Facts, Terms, mass_times};
+use crate::elem::Float;
+use crate::isa::Lanes;
 
-/// `-ln p_y` of a row and the coefficients of its gradient.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Nll {
-    /// `-ln p_y`; NaN if the row holds NaN, `+inf` or only `-inf`.
-    pub(crate) loss: f64,
-    /// The largest logit of the other classes.
-    pub(crate) max: f64,
-    /// The probability of a class with that logit: `p_j` is `max_prob · e^(x_j - max)`. Measured from
-    /// here and not from a leading label, near classes stay exact however confident the row is.
-    pub(crate) max_prob: f64,
-    /// `1 - p_y`, without cancellation.
-    pub(crate) other_prob: f64,
+/// The target distribution before class weights: what the label has and what each other class has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Masses {
+    pub(crate) on_label: f64,
+    pub(crate) on_other: f64,
 }
 
-impl Nll {
-    /// From the statistics of the *other* classes and the target's logit.
-    ///
-    /// With `d = x_y - max` and `S` the sum over the others, the loss is `ln(1 + S e^-d)`. Where the
-    /// target is not the largest that is `-d + ln(S + e^d)`: two terms that cannot be negative.
-    #[inline(always)]
-    pub(crate) fn new(others: SumExp, target: f64) -> Nll {
-        let SumExp { max, sum } = others;
-        let d = target - max;
-        if d < 0.0 {
-            let all = sum + exp_f64(d);
-            Nll { loss: ln_f64(all) - d, max, max_prob: 1.0 / all, other_prob: sum / all }
-        } else {
-            let scale = exp_f64(-d);
-            let others = sum * scale;
-            let loss = if target == f64::INFINITY { f64::NAN } else { ln_1p_f64(others) };
-            let all = others + 1.0;
-            Nll { loss, max, max_prob: scale / all, other_prob: others / all }
-        }
+impl Masses {
+    /// No smoothing.
+    pub(crate) const ONE_HOT: Masses = Masses { on_label: 1.0, on_other: 0.0 };
+}
+
+/// `Σ_j w_j t_j (-ln p_j)` with `t` the masses: the sum over the other classes is
+/// `on_other · (Σ w_j (max - x_j) + Σ w_j · (lse - max))`, terms that cannot be negative.
+#[inline(always)]
+pub(crate) fn terms<E: Float, L: Lanes<E>>(
+    l: L,
+    masses: Masses,
+    facts: &Facts<L::V>,
+) -> Terms<L::V> {
+    let Facts { nll, label_weight, other_weight, shortfall } = *facts;
+    let zero = l.splat(E::ZERO);
+    let on_label = l.mul(l.splat(E::from_f64(masses.on_label)), label_weight);
+    let of_label = mass_times(l, on_label, nll.loss);
+    if masses.on_other == 0.0 {
+        let label = l.sub(zero, l.mul(on_label, nll.other_prob));
+        return Terms { loss: of_label, prob: on_label, spread: zero, label };
     }
+    let on_other = l.splat(E::from_f64(masses.on_other));
+    let of_others = l.add(shortfall, mass_times(l, other_weight, nll.above));
+    let others = l.mul(on_other, other_weight);
+    let prob = l.add(on_label, others);
+    // prob · p_y - on_label = others - (1 - p_y) prob
+    let label = l.sub(others, l.mul(nll.other_prob, prob));
+    Terms { loss: l.add(of_label, l.mul(on_other, of_others)), prob, spread: on_other, label }
 }

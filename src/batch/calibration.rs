@@ -1,0 +1,68 @@
+//! The negative log-likelihood at an inverse temperature, with its first two derivatives in it.
+
+use crate::elem::Float;
+use crate::isa::{Kernel, Lanes, One, Token};
+use crate::kernel::stats::{self, Ask, Spread};
+use crate::labels::Targets;
+use crate::loss::calibration::derivatives;
+use crate::par::{Job, SUMS};
+use crate::view::Rows;
+
+use super::sparse::nll_of;
+
+/// A checked call: sums the likelihood and its derivatives.
+#[derive(Debug)]
+pub struct CalibrationJob<'a, E> {
+    pub(crate) token: Token,
+    pub(crate) logits: Rows<'a, E>,
+    pub(crate) targets: Targets<'a>,
+    pub(crate) row_weights: Option<&'a [E]>,
+    /// `β`
+    pub(crate) beta: E,
+}
+
+impl<E: Float> Job for CalibrationJob<'_, E> {
+    fn rows(&self) -> usize {
+        self.logits.rows()
+    }
+
+    fn split_at(self, row: usize) -> (Self, Self) {
+        let (logits0, logits1) = self.logits.split_at(row);
+        let (targets0, targets1) = self.targets.split_at(row);
+        let (weights0, weights1) = self.row_weights.map(|w| w.split_at(row)).unzip();
+        (
+            CalibrationJob { logits: logits0, targets: targets0, row_weights: weights0, ..self },
+            CalibrationJob { logits: logits1, targets: targets1, row_weights: weights1, ..self },
+        )
+    }
+
+    fn run(self) -> [f64; SUMS] {
+        self.token.run(self)
+    }
+}
+
+impl<E: Float> Kernel<E> for CalibrationJob<'_, E> {
+    type Out = [f64; SUMS];
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
+        let mut totals = [0.0; SUMS];
+        let beta = self.beta.to_f64();
+        for row in 0..self.logits.rows() {
+            let Some(y) = self.targets.class(row) else { continue };
+            let x = self.logits.row(row);
+            let ask =
+                Ask { excluded: Some(y), scale: self.beta, moments: true, spread: Spread::Off };
+            let others = stats::of_row(l, x, ask);
+            let nll = nll_of(others, x[y], self.beta);
+            let lead = beta * (x[y].to_f64() - others.max);
+            let [first, second] =
+                derivatives(One, &nll, others.sum, others.moments, lead, beta);
+            let weight = self.row_weights.map_or(1.0, |w| w[row].to_f64());
+            for (total, term) in totals.iter_mut().zip([nll.loss, first, second]) {
+                *total += if nll.loss.is_nan() { f64::NAN } else { weight * term };
+            }
+        }
+        totals
+    }
+}

@@ -1,0 +1,106 @@
+//! The gradient map: `factor · e^u - spread · w`, `u = scale · (x - max)`.
+
+use crate::elem::Float;
+use crate::elementary::exp_below;
+use crate::isa::Lanes;
+use crate::view::RowIo;
+use crate::walk;
+
+/// The coefficients of the map; with `factor = a / Σ e^u` the first term is `a · p`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gradient<'a, E> {
+    pub(crate) factor: E,
+    /// 0 if there is no second term.
+    pub(crate) spread: E,
+    /// All 1 if there are none.
+    pub(crate) weights: Option<&'a [E]>,
+}
+
+impl<'a, E: Float> Gradient<'a, E> {
+    /// The first term alone.
+    pub(crate) const fn scaled(factor: E) -> Self {
+        Gradient { factor, spread: E::ZERO, weights: None }
+    }
+
+    /// The same for the classes from `start` to `end`.
+    #[inline(always)]
+    pub(crate) fn part(self, start: usize, end: usize) -> Self {
+        let weights = match self.weights {
+            Some(w) => Some(&w[start..end]),
+            None => None,
+        };
+        Gradient { weights, ..self }
+    }
+
+    /// Over a row that holds `e^u`.
+    #[inline(always)]
+    pub(crate) fn of_exps<L: Lanes<E>>(self, l: L, row: &mut [E]) {
+        let mut io = RowIo::InPlace(row);
+        let (factor, minus) = (l.splat(self.factor), l.splat(E::ZERO - self.spread));
+        if self.spread == E::ZERO {
+            walk::map(
+                l,
+                &mut io,
+                #[inline(always)]
+                |e| l.mul(e, factor),
+            );
+        } else if let Some(weights) = self.weights {
+            walk::map2(
+                l,
+                &mut io,
+                weights,
+                #[inline(always)]
+                |e, w| l.mul_add(w, minus, l.mul(e, factor)),
+            );
+        } else {
+            walk::map(
+                l,
+                &mut io,
+                #[inline(always)]
+                |e| l.mul_add(e, factor, minus),
+            );
+        }
+    }
+
+    /// Over a row of logits; the same bits as [`Self::of_exps`].
+    #[inline(always)]
+    pub(crate) fn of_logits<L: Lanes<E>>(self, l: L, io: &mut RowIo<'_, E>, max: E, scale: E) {
+        let (factor, minus) = (l.splat(self.factor), l.splat(E::ZERO - self.spread));
+        let (top, by) = (l.splat(if max < E::LOWEST { E::LOWEST } else { max }), l.splat(scale));
+        if self.spread != E::ZERO
+            && let Some(weights) = self.weights
+        {
+            walk::map2(
+                l,
+                io,
+                weights,
+                #[inline(always)]
+                |x, w| {
+                    let e = exp_below(l, l.mul(by, l.sub(x, top)));
+                    l.mul_add(w, minus, l.mul(e, factor))
+                },
+            );
+        } else if self.spread != E::ZERO {
+            walk::map(
+                l,
+                io,
+                #[inline(always)]
+                |x| l.mul_add(exp_below(l, l.mul(by, l.sub(x, top))), factor, minus),
+            );
+        } else if scale == E::ONE {
+            walk::map(
+                l,
+                io,
+                #[inline(always)]
+                |x| l.mul(exp_below(l, l.sub(x, top)), factor),
+            );
+        } else {
+            walk::map(
+                l,
+                io,
+                #[inline(always)]
+                |x| l.mul(exp_below(l, l.mul(by, l.sub(x, top))), factor),
+            );
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! The statistics pass: the largest logit and the sum of exponentials, one tile at a time, and what
+//! some losses want besides.
+//!
+//! A tile is read twice while it is in the first-level cache, a row once from memory. Lanes add up
+//! in `E` inside a tile and in `f64` across tiles, in the fixed tree of [`Tree`].
+
+use super::tree::Tree;
+use crate::elem::Float;
+use crate::elementary::{exp_below, exp_f64};
+use crate::isa::Lanes;
+use crate::view::RowIo;
+use crate::walk::{self, Skip};
+
+/// Statistics of some logits, scaled: with `u = scale · (x - max)`, `sum` is `Σ e^u`.
+///
+/// `sum` is NaN if and only if a logit is NaN or `+inf`; `max` is then of no use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stats {
+    /// The largest logit; `-inf` of none.
+    pub(crate) max: f64,
+    /// `Σ e^u`
+    pub(crate) sum: f64,
+    /// `Σ e^u u` and `Σ e^u u²`, if asked for.
+    pub(crate) moments: [f64; 2],
+    /// `Σ -w u`, if asked for.
+    pub(crate) shortfall: f64,
+    /// `Σ w`, if asked for.
+    pub(crate) weight: f64,
+}
+
+impl Stats {
+    pub(crate) const NONE: Stats = Stats {
+        max: f64::NEG_INFINITY,
+        sum: 0.0,
+        moments: [0.0; 2],
+        shortfall: 0.0,
+        weight: 0.0,
+    };
+
+    /// The statistics of both sets of logits.
+    #[inline(always)]
+    pub(crate) fn merge(self, other: Stats, scale: f64) -> Stats {
+        let (high, low) = if other.max <= self.max { (self, other) } else { (other, self) };
+        let weight = self.weight + other.weight;
+        // Of logits that are all -inf only the shortfall counts.
+        if low.sum == 0.0 {
+            let shortfall = high.shortfall + low.shortfall;
+            return Stats { shortfall, weight, ..high };
+        }
+        let down = scale * (low.max - high.max);
+        let factor = exp_f64(down);
+        let [first, second] = low.moments;
+        let shifted_first = low.sum.fused_mul_add(down, first);
+        let shifted_second = (first + shifted_first).fused_mul_add(down, second);
+        Stats {
+            max: high.max,
+            sum: low.sum.fused_mul_add(factor, high.sum),
+            moments: if factor == 0.0 {
+                high.moments
+            } else {
+                [
+                    shifted_first.fused_mul_add(factor, high.moments[0]),
+                    shifted_second.fused_mul_add(factor, high.moments[1]),
+                ]
+            },
+            shortfall: high.shortfall
+                + if low.weight == 0.0 { 0.0 } else { low.weight.fused_mul_add(-down, low.shortfall) },
+            weight,
+        }
+    }
+
+    /// Whether the sum is a positive number: no NaN, no `+inf`, not only `-inf`.
+    #[inline(always)]
+    pub(crate) fn is_positive(self) -> bool {
+        self.sum > 0.0
+    }
+}
+
+/// The weights `w` of [`Stats::shortfall`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Spread<'a, E> {
+    /// Not asked for.
+    Off,
+    /// All 1.
+    Uniform,
+    /// One for each class.
+    Weighted(&'a [E]),
+}
+
+impl<E> Spread<'_, E> {
+    /// The weights of the classes from `start` to `end`.
+    #[inline(always)]
+    fn part(self, start: usize, end: usize) -> Self {
+        match self {
+            Spread::Weighted(w) => Spread::Weighted(&w[start..end]),
+            other => other,
+        }
+    }
+}
+
+/// Which statistics of which logits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask<'a, E> {
+    /// A class to leave out.
+    pub(crate) excluded: Option<usize>,
+    /// What logits are multiplied by; positive.
+    pub(crate) scale: E,
+    pub(crate) moments: bool,
+    pub(crate) spread: Spread<'a, E>,
+}
+
+impl<E: Float> Ask<'_, E> {
+    /// `Σ e^(x - max)` of all classes.
+    pub(crate) const PLAIN: Self =
+        Ask { excluded: None, scale: E::ONE, moments: false, spread: Spread::Off };
+
+    /// The same of the classes from `start` to `end`.
+    #[inline(always)]
+    pub(crate) fn part(self, start: usize, end: usize) -> Self {
+        let excluded = match self.excluded {
+            Some(i) if i >= start && i < end => Some(i - start),
+            _ => None,
+        };
+        Ask { excluded, spread: self.spread.part(start, end), ..self }
+    }
+}
+
+/// The statistics of a row.
+#[inline(always)]
+pub(crate) fn of_row<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
+    if x.len() <= E::TILE {
+        return of_tile(l, x, ask);
+    }
+    let mut tree = Tree::new(0);
+    for (i, tile) in x.chunks(E::TILE).enumerate() {
+        let start = i * E::TILE;
+        let stats = of_tile(l, tile, ask.part(start, start + tile.len()));
+        tree.push(stats, ask.scale.to_f64());
+    }
+    tree.total(ask.scale.to_f64())
+}
+
+/// The statistics of a row of at most a tile, which leaves `e^u` in its target.
+///
+/// While a row is in the first-level cache, scaling these is cheaper than to compute them again.
+/// At the excluded class it leaves 0.
+#[inline(always)]
+pub(crate) fn of_row_into<E: Float, L: Lanes<E>>(
+    l: L,
+    io: &mut RowIo<'_, E>,
+    ask: Ask<'_, E>,
+) -> Stats {
+    let frame = Frame::new(l, io.source(), ask);
+    let (reference, scale) = (l.splat(frame.reference), l.splat(ask.scale));
+    let sum = if ask.scale == E::ONE {
+        walk::map_sum(
+            l,
+            io,
+            frame.skip,
+            #[inline(always)]
+            |x| exp_below(l, l.sub(x, reference)),
+        )
+    } else {
+        walk::map_sum(
+            l,
+            io,
+            frame.skip,
+            #[inline(always)]
+            |x| exp_below(l, l.mul(scale, l.sub(x, reference))),
+        )
+    };
+    Stats { sum: l.fold_add(sum).to_f64(), ..frame.stats }
+}
+
+#[inline(always)]
+pub(crate) fn of_tile<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
+    let frame = Frame::new(l, x, ask);
+    let (reference, scale) = (l.splat(frame.reference), l.splat(ask.scale));
+    if ask.moments {
+        let zero = l.splat(E::ZERO);
+        let sums = walk::sum(
+            l,
+            x,
+            frame.skip,
+            #[inline(always)]
+            |x| {
+                let u = l.mul(scale, l.sub(x, reference));
+                let e = exp_below(l, u);
+                // 0 · -inf is 0 here.
+                let first = l.select_eq(e, zero, zero, l.mul(e, u));
+                let second = l.select_eq(e, zero, zero, l.mul(first, u));
+                [e, first, second]
+            },
+        );
+        let [sum, first, second] = sums.map(
+            #[inline(always)]
+            |v| l.fold_add(v).to_f64(),
+        );
+        return Stats { sum, moments: [first, second], ..frame.stats };
+    }
+    let [sum] = if ask.scale == E::ONE {
+        walk::sum(
+            l,
+            x,
+            frame.skip,
+            #[inline(always)]
+            |x| [exp_below(l, l.sub(x, reference))],
+        )
+    } else {
+        walk::sum(
+            l,
+            x,
+            frame.skip,
+            #[inline(always)]
+            |x| [exp_below(l, l.mul(scale, l.sub(x, reference)))],
+        )
+    };
+    Stats { sum: l.fold_add(sum).to_f64(), ..frame.stats }
+}
+
+/// What a tile's sum starts from.
+struct Frame<E> {
+    skip: Skip<E>,
+    /// What is subtracted: of only `-inf` that must not become `-inf - -inf`.
+    reference: E,
+    /// All but the sum and the moments.
+    stats: Stats,
+}
+
+impl<E: Float> Frame<E> {
+    #[inline(always)]
+    fn new<L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Self {
+        let skip = Skip { excluded: ask.excluded, pad: E::NEG_INFINITY };
+        let max = max(l, x, skip);
+        let reference = if max < E::LOWEST { E::LOWEST } else { max };
+        let stats = Stats { max: max.to_f64(), ..Stats::NONE };
+        let stats = match ask.spread {
+            Spread::Off => stats,
+            spread => shortfall(l, x, reference, ask, spread, stats),
+        };
+        Frame { skip, reference, stats }
+    }
+}
+
+/// The largest logit; of none, `-inf`.
+#[inline(always)]
+pub(crate) fn max<E: Float, L: Lanes<E>>(l: L, x: &[E], skip: Skip<E>) -> E {
+    let none = l.splat(E::NEG_INFINITY);
+    let max = walk::fold(
+        l,
+        x,
+        skip,
+        none,
+        #[inline(always)]
+        |max, x| l.max(max, x),
+    );
+    // Adding 0 turns -0 into 0, which of the two a maximum returns depends on the CPU.
+    l.fold_max(max) + E::ZERO
+}
+
+/// Adds `Σ w` and `Σ -w u` to the statistics of a tile.
+#[inline(always)]
+fn shortfall<E: Float, L: Lanes<E>>(
+    l: L,
+    x: &[E],
+    reference: E,
+    ask: Ask<'_, E>,
+    spread: Spread<'_, E>,
+    stats: Stats,
+) -> Stats {
+    let skip = Skip { excluded: ask.excluded, pad: reference };
+    let (zero, top) = (l.splat(E::ZERO), l.splat(reference));
+    let scale = ask.scale.to_f64();
+    if let Spread::Weighted(w) = spread {
+        let sums = walk::sum2(
+            l,
+            x,
+            skip,
+            w,
+            Skip { pad: E::ZERO, ..skip },
+            #[inline(always)]
+            |x, w| [l.select_eq(w, zero, zero, l.mul(w, l.sub(top, x))), w],
+        );
+        let [below, weight] = sums.map(
+            #[inline(always)]
+            |v| l.fold_add(v).to_f64(),
+        );
+        Stats { shortfall: scale * below, weight, ..stats }
+    } else {
+        let [below] = walk::sum(
+            l,
+            x,
+            skip,
+            #[inline(always)]
+            |x| [l.sub(top, x)],
+        );
+        let excluded = if ask.excluded.is_some() { 1.0 } else { 0.0 };
+        let weight = x.len() as f64 - excluded;
+        Stats { shortfall: scale * l.fold_add(below).to_f64(), weight, ..stats }
+    }
+}

@@ -1,0 +1,48 @@
+//! The negative log-likelihood of a class, without ever forming `lse - x_y` or `p_y - 1`.
+
+use crate::elem::Float;
+use crate::elementary::{exp_below, ln_1p};
+use crate::isa::Lanes;
+
+/// `-ln p_y` of a row and what the gradients are made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nll<V> {
+    /// `-ln p_y`; NaN if the row holds NaN, `+inf` or only `-inf`.
+    pub(crate) loss: V,
+    /// `lse - max`, `max` the largest logit of the other classes.
+    pub(crate) above: V,
+    /// `lse` less the largest of all logits.
+    pub(crate) log_sum: V,
+    /// The probability of a class with logit `max`: `p_j` is `max_prob · e^(x_j - max)`. Measured from
+    /// here and not from a leading label, near classes stay exact however confident the row is.
+    pub(crate) max_prob: V,
+    /// `p_y`
+    pub(crate) label_prob: V,
+    /// `1 - p_y`, without cancellation.
+    pub(crate) other_prob: V,
+}
+
+impl<V: Copy> Nll<V> {
+    /// From `sum = Σ_{j≠y} e^(x_j - max)` and `lead = x_y - max`, `max` over the *other* classes.
+    ///
+    /// The loss is `ln(1 + sum e^-lead)`. Where the label is not the largest that is
+    /// `-lead + ln(1 + (sum - 1) + e^lead)`, terms that cannot be negative: `sum` is at least 1.
+    #[inline(always)]
+    pub(crate) fn new<E: Float, L: Lanes<E, V = V>>(l: L, sum: V, lead: V) -> Self {
+        let (zero, one) = (l.splat(E::ZERO), l.splat(E::ONE));
+        let distance = l.select_lt(lead, zero, l.sub(zero, lead), lead);
+        let e = exp_below(l, l.sub(zero, distance));
+        let others = l.mul(sum, e);
+        let trailing = l.add(l.sub(sum, one), e);
+        let log_sum = ln_1p(l, l.select_lt(lead, zero, trailing, others));
+        let all = l.select_lt(lead, zero, l.add(sum, e), l.add(others, one));
+        Nll {
+            loss: l.add(log_sum, l.select_lt(lead, zero, distance, zero)),
+            above: l.add(log_sum, l.select_lt(lead, zero, zero, distance)),
+            log_sum,
+            max_prob: l.div(l.select_lt(lead, zero, one, e), all),
+            label_prob: l.div(l.select_lt(lead, zero, e, one), all),
+            other_prob: l.div(l.select_lt(lead, zero, sum, others), all),
+        }
+    }
+}
