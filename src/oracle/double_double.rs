@@ -218,6 +218,36 @@ impl Real for DoubleDouble {
         if self.hi.abs() < 0.25 { self.ln_1p_small() } else { (Self::ONE + self).ln() }
     }
 
+    /// With `x >= 0`, `(e^2x - 1) / (e^2x + 1)` near 0 and `(1 - e^-2x) / (1 + e^-2x)` elsewhere.
+    fn tanh(self) -> Self {
+        // x - x³/3 + ...: for so small an x all but x is lost.
+        if self.hi.abs() < 1e-100 {
+            return self;
+        }
+        if self.hi < 0.0 {
+            return -(-self).tanh();
+        }
+        if self.hi < 0.175 {
+            let e = self.scaled(1).exp_m1_small();
+            return e / (e + Self::from_f64(2.0));
+        }
+        let e = (-self.scaled(1)).exp();
+        (Self::ONE - e) / (Self::ONE + e)
+    }
+
+    /// `e^(γ ln x)`
+    fn powf(self, gamma: f64) -> Self {
+        if self.hi.is_nan() {
+            self
+        } else if gamma == 0.0 {
+            Self::ONE
+        } else if self.hi == 0.0 {
+            Self::from_f64(0.0)
+        } else {
+            (Self::from_f64(gamma) * self.ln()).exp()
+        }
+    }
+
     fn sum(terms: &[Self]) -> Self {
         terms.iter().fold(Self::from_f64(0.0), |sum, &x| sum + x)
     }

@@ -5,7 +5,8 @@
 //! `f64` with compensated sums is far better than any `f32` kernel, [`DoubleDouble`] (some 100 bits)
 //! far better than any `f64` kernel.
 //!
-//! Notation: logits `x`, `m = max x`, `u = x - m`, `S = Σ e^u`, label `y`.
+//! Notation: logits `x` (`s` after a scale and a cap), `m = max x`, `u = x - m`, `S = Σ e^u`,
+//! `p = e^u / S`, label `y`, `C` classes, `σ(x) = 1 / (1 + e^-x)`.
 //!
 //! ```
 //! use xent::oracle::{self, DoubleDouble, Real};
@@ -22,11 +23,25 @@
 
 extern crate alloc;
 
+mod binary;
+mod classes;
+mod divergence;
 mod double_double;
+mod options;
 mod real;
+mod row;
+mod statistics;
 
+pub use binary::{binary_cross_entropy, binary_focal};
+pub use classes::{dense_cross_entropy, sparse_cross_entropy};
+pub use divergence::{
+    distribution_cross_entropy, distribution_cross_entropy_of_logits, entropy, kl_divergence,
+    kl_divergence_of_logits,
+};
 pub use double_double::DoubleDouble;
+pub use options::{Options, RowLoss};
 pub use real::Real;
+pub use statistics::{RowStatistics, calibration, entropy_backward, row_statistics};
 
 use alloc::vec;
 use alloc::vec::Vec;

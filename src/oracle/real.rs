@@ -5,7 +5,8 @@ use core::ops::{Add, Div, Mul, Neg, Sub};
 
 /// Real numbers to some precision, with the infinities and NaN of `f64`.
 ///
-/// `exp`, `ln` and `ln_1p` are right to within an ULP or so of the type.
+/// `exp`, `ln`, `ln_1p` and `tanh` are right to within an ULP or so of the type, relatively for every
+/// argument.
 pub trait Real:
     Copy
     + Debug
@@ -28,6 +29,12 @@ pub trait Real:
     /// `ln(1 + x)`
     #[must_use]
     fn ln_1p(self) -> Self;
+    /// `tanh x`
+    #[must_use]
+    fn tanh(self) -> Self;
+    /// `x^γ` for `x >= 0` and `γ >= 0`, where `0^0 = 1`: to within some `1 + |γ ln x|` ULP.
+    #[must_use]
+    fn powf(self, gamma: f64) -> Self;
     /// The sum, off by a few roundings of the result, not of every addition.
     fn sum(terms: &[Self]) -> Self;
 }
@@ -47,6 +54,13 @@ impl Real for f64 {
     }
     fn ln_1p(self) -> Self {
         libm::log1p(self)
+    }
+    fn tanh(self) -> Self {
+        libm::tanh(self)
+    }
+    fn powf(self, gamma: f64) -> Self {
+        // NaN^0 is 1 to libm.
+        if self.is_nan() { self } else { libm::pow(self, gamma) }
     }
 
     /// Neumaier's compensated sum.
