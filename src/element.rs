@@ -1,14 +1,27 @@
 //! The public element types: where generic code becomes `f32` and `f64` code, once, in this crate.
 
-use crate::batch::{BackwardJob, CrossEntropyJob, Elementwise, LogSumExpJob, MapJob};
+use crate::batch::{
+    BackwardJob, CalibrationJob, DenseJob, Elementwise, EntropyBackwardJob, LogSumExpJob, MapJob,
+    PartialRowsJob, PointwiseJob, SparseJob, StridedJob,
+};
 use crate::elem::Float;
 use crate::isa::Token;
-use crate::par;
+use crate::par::{self, Sums};
 
 /// `f32` or `f64`. This trait is sealed.
 pub trait Element: Float {
     #[doc(hidden)]
-    fn cross_entropy(threads: usize, classes: usize, job: CrossEntropyJob<'_, Self>) -> f64;
+    fn sparse(threads: usize, classes: usize, job: SparseJob<'_, Self>) -> Sums;
+    #[doc(hidden)]
+    fn dense(threads: usize, classes: usize, job: DenseJob<'_, Self>) -> Sums;
+    #[doc(hidden)]
+    fn strided(threads: usize, classes: usize, job: StridedJob<'_, Self>) -> Sums;
+    #[doc(hidden)]
+    fn pointwise(threads: usize, classes: usize, job: PointwiseJob<'_, Self>) -> Sums;
+    #[doc(hidden)]
+    fn calibration(threads: usize, classes: usize, job: CalibrationJob<'_, Self>) -> Sums;
+    #[doc(hidden)]
+    fn partial_rows(threads: usize, classes: usize, job: PartialRowsJob<'_, Self>);
     #[doc(hidden)]
     fn log_sum_exp(threads: usize, classes: usize, job: LogSumExpJob<'_, Self>);
     #[doc(hidden)]
@@ -16,14 +29,31 @@ pub trait Element: Float {
     #[doc(hidden)]
     fn backward(threads: usize, classes: usize, job: BackwardJob<'_, Self>);
     #[doc(hidden)]
+    fn entropy_backward(threads: usize, classes: usize, job: EntropyBackwardJob<'_, Self>);
+    #[doc(hidden)]
     fn elementwise(token: Token, job: Elementwise<'_, Self>);
 }
 
 macro_rules! elements {
     ($($type:ty),*) => {$(
         impl Element for $type {
-            fn cross_entropy(threads: usize, classes: usize, job: CrossEntropyJob<'_, Self>) -> f64 {
+            fn sparse(threads: usize, classes: usize, job: SparseJob<'_, Self>) -> Sums {
                 par::run(threads, classes, job)
+            }
+            fn dense(threads: usize, classes: usize, job: DenseJob<'_, Self>) -> Sums {
+                par::run(threads, classes, job)
+            }
+            fn strided(threads: usize, classes: usize, job: StridedJob<'_, Self>) -> Sums {
+                par::run(threads, classes, job)
+            }
+            fn pointwise(threads: usize, classes: usize, job: PointwiseJob<'_, Self>) -> Sums {
+                par::run(threads, classes, job)
+            }
+            fn calibration(threads: usize, classes: usize, job: CalibrationJob<'_, Self>) -> Sums {
+                par::run(threads, classes, job)
+            }
+            fn partial_rows(threads: usize, classes: usize, job: PartialRowsJob<'_, Self>) {
+                par::run(threads, classes, job);
             }
             fn log_sum_exp(threads: usize, classes: usize, job: LogSumExpJob<'_, Self>) {
                 par::run(threads, classes, job);
@@ -32,6 +62,13 @@ macro_rules! elements {
                 par::run(threads, classes, job);
             }
             fn backward(threads: usize, classes: usize, job: BackwardJob<'_, Self>) {
+                par::run(threads, classes, job);
+            }
+            fn entropy_backward(
+                threads: usize,
+                classes: usize,
+                job: EntropyBackwardJob<'_, Self>,
+            ) {
                 par::run(threads, classes, job);
             }
             fn elementwise(token: Token, job: Elementwise<'_, Self>) {

@@ -4,7 +4,7 @@ use crate::path::Path;
 use core::fmt;
 
 /// Why a call was refused. Nothing has been written when a call returns an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
     /// A matrix of no classes.
@@ -62,6 +62,70 @@ pub enum Error {
         /// Elements in the argument.
         len: usize,
     },
+    /// A vector that should have one element for each class has another length.
+    ClassCount {
+        /// Which argument.
+        what: &'static str,
+        /// Number of classes.
+        classes: usize,
+        /// Elements in the argument.
+        len: usize,
+    },
+    /// A weight that is negative, infinite or NaN.
+    InvalidWeight {
+        /// Which argument.
+        what: &'static str,
+        /// Index of the first such weight, in its row if it has rows.
+        index: usize,
+        /// The weight.
+        value: f64,
+    },
+    /// An option outside its range.
+    InvalidOption {
+        /// Which option.
+        option: &'static str,
+        /// Its value.
+        value: f64,
+        /// The values it may have.
+        allowed: &'static str,
+    },
+    /// Two options, or an option and a kind of argument, that exclude each other.
+    Incompatible {
+        /// The one.
+        option: &'static str,
+        /// The other.
+        with: &'static str,
+    },
+    /// More classes than this call can number.
+    TooManyClasses {
+        /// Number of classes.
+        classes: usize,
+        /// The largest number.
+        most: usize,
+    },
+    /// A part of a row that does not start at a tile.
+    NotOnTile {
+        /// Where it starts.
+        class: usize,
+        /// Classes in a tile.
+        tile: usize,
+    },
+    /// Parts of a row that do not follow each other.
+    NotAdjacent {
+        /// The class after the last of the earlier part.
+        end: usize,
+        /// The first class of the later part.
+        start: usize,
+    },
+    /// Two arrays of the axes outer, classes and inner that should have the same shape do not.
+    StridedMismatch {
+        /// Which argument differs from the first one.
+        what: &'static str,
+        /// `outer`, `classes` and `inner` of the first.
+        expected: (usize, usize, usize),
+        /// Those of this one.
+        actual: (usize, usize, usize),
+    },
     /// Two matrices that should have the same shape do not.
     ShapeMismatch {
         /// Which argument differs from the first one.
@@ -105,6 +169,32 @@ impl fmt::Display for Error {
             Error::RowCount { what, rows, len } => {
                 write!(f, "{what} has {len} elements for {rows} rows")
             }
+            Error::ClassCount { what, classes, len } => {
+                write!(f, "{what} has {len} elements for {classes} classes")
+            }
+            Error::InvalidWeight { what, index, value } => {
+                write!(f, "{what}[{index}] is {value}; a weight is finite and at least 0")
+            }
+            Error::InvalidOption { option, value, allowed } => {
+                write!(f, "{option} is {value}, but must be {allowed}")
+            }
+            Error::Incompatible { option, with } => {
+                write!(f, "{option} cannot be combined with {with}")
+            }
+            Error::TooManyClasses { classes, most } => {
+                write!(f, "{classes} classes are more than the {most} that this call can number")
+            }
+            Error::NotOnTile { class, tile } => {
+                write!(f, "class {class} is no multiple of the {tile} classes of a tile")
+            }
+            Error::NotAdjacent { end, start } => {
+                write!(f, "a part that starts at class {start} does not follow one that ends at {end}")
+            }
+            Error::StridedMismatch { what, expected, actual } => write!(
+                f,
+                "{what} is {} x {} x {}, but must be {} x {} x {}",
+                actual.0, actual.1, actual.2, expected.0, expected.1, expected.2
+            ),
             Error::ShapeMismatch { what, expected, actual } => write!(
                 f,
                 "{what} is {} x {}, but must be {} x {}",

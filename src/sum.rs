@@ -6,7 +6,7 @@ const WORDS: usize = 34;
 
 /// A sum in fixed point, in two's complement: bit `i` counts `2^(i - 1074)`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ExactSum {
+pub struct ExactSum {
     words: [u64; WORDS],
     /// The sum of the terms that are not finite; 0 if there are none.
     not_finite: f64,

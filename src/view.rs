@@ -1,6 +1,7 @@
 //! Rows of a matrix: the only index arithmetic, checked once.
 
 use crate::error::Error;
+use core::ops::Range;
 
 /// `rows × classes` numbers to read: row `r` is `data[r * row_stride ..][.. classes]`.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +57,13 @@ impl Shape {
             return Err(Error::TooShort { needed, len });
         }
         Ok(Shape { rows, classes, row_stride })
+    }
+
+    /// Where rows lie, if there is nothing between them.
+    fn run(&self, rows: Range<usize>) -> Option<Range<usize>> {
+        let whole = rows.len() == 1 || self.row_stride == self.classes;
+        let start = rows.start * self.row_stride;
+        whole.then(|| start..start + rows.len() * self.classes)
     }
 
     /// Where row `r` starts; `r == rows` gives the end of the data, wherever that is.
@@ -114,6 +122,11 @@ impl<'a, T> Rows<'a, T> {
     #[inline(always)]
     pub(crate) fn row(&self, r: usize) -> &'a [T] {
         &self.data[r * self.shape.row_stride..][..self.shape.classes]
+    }
+
+    /// Rows one after the other, if that is how they lie in memory.
+    pub(crate) fn run(&self, rows: Range<usize>) -> Option<&[T]> {
+        Some(&self.data[self.shape.run(rows)?])
     }
 
     pub(crate) fn shape(&self) -> (usize, usize) {
@@ -176,6 +189,11 @@ impl<'a, T> RowsMut<'a, T> {
         &mut self.data[r * self.shape.row_stride..][..self.shape.classes]
     }
 
+    /// Rows one after the other, if that is how they lie in memory.
+    pub(crate) fn run(&mut self, rows: Range<usize>) -> Option<&mut [T]> {
+        Some(&mut self.data[self.shape.run(rows)?])
+    }
+
     pub(crate) fn shape(&self) -> (usize, usize) {
         (self.shape.rows, self.shape.classes)
     }
@@ -218,6 +236,16 @@ impl<T> Io<'_, T> {
         match self {
             Io::Apart(source, target) => RowIo::Apart(source.row(r), target.row(r)),
             Io::InPlace(data) => RowIo::InPlace(data.row(r)),
+        }
+    }
+
+    /// Rows one after the other, if that is how they lie in memory, to read and to write.
+    pub(crate) fn run(&mut self, rows: Range<usize>) -> Option<RowIo<'_, T>> {
+        match self {
+            Io::Apart(source, target) => {
+                Some(RowIo::Apart(source.run(rows.clone())?, target.run(rows)?))
+            }
+            Io::InPlace(data) => Some(RowIo::InPlace(data.run(rows)?)),
         }
     }
 

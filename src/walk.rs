@@ -88,28 +88,29 @@ impl<E> Skip<E> {
     }
 }
 
-/// `N` sums over the vectors of `len` elements, in blocks of 4 vectors, groups of 4 blocks, and then
-/// all groups; `f` gives the terms of the vector that starts at an index.
+/// `N` sums over `len` elements, in blocks of 4 steps, groups of 4 blocks, and then all groups; `f` gives
+/// the terms of the elements of a step, from an index to an index.
 ///
 /// A large number loses half an ULP of itself with each small one added after it: here at most three
 /// times on each of the three levels in a row of 64 vectors, not 63 times.
 #[inline(always)]
-fn in_blocks<E: Float, L: Lanes<E>, const N: usize>(
+pub(crate) fn in_blocks<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
     len: usize,
+    step: usize,
     mut f: impl FnMut(usize, usize) -> [L::V; N],
 ) -> [L::V; N] {
     let zero = [l.splat(E::ZERO); N];
     let mut total = zero;
     let mut start = 0;
     while start < len {
-        let group_end = len.min(start + BLOCK * BLOCK * L::LANES);
+        let group_end = len.min(start + BLOCK * BLOCK * step);
         let mut group = zero;
         while start < group_end {
-            let block_end = len.min(start + BLOCK * L::LANES);
+            let block_end = len.min(start + BLOCK * step);
             let mut block = zero;
             while start < block_end {
-                let end = len.min(start + L::LANES);
+                let end = len.min(start + step);
                 let terms = f(start, end);
                 for n in 0..N {
                     block[n] = l.add(block[n], terms[n]);
@@ -153,6 +154,7 @@ pub(crate) fn sum<E: Float, L: Lanes<E>, const N: usize>(
     in_blocks(
         l,
         x.len(),
+        L::LANES,
         #[inline(always)]
         |start, end| f(vector(l, x, start, end, skip)),
     )
@@ -173,6 +175,7 @@ pub(crate) fn sum2<E: Float, L: Lanes<E>, const N: usize>(
     in_blocks(
         l,
         x.len(),
+        L::LANES,
         #[inline(always)]
         |start, end| f(vector(l, x, start, end, x_skip), vector(l, y, start, end, y_skip)),
     )
@@ -203,6 +206,7 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>>(
     let [sum] = in_blocks(
         l,
         io.source().len(),
+        L::LANES,
         #[inline(always)]
         |start, end| {
             let y = f(vector(l, io.source(), start, end, skip));

@@ -1,37 +1,42 @@
-//! Cross-entropy with integer labels.
+//! Cross-entropy of logits: its options, and the calls on them.
 
-use super::{Exec, one_per_row, same_shape};
-use crate::batch::{CrossEntropyJob, Pass};
+use super::Exec;
+use crate::batch::RowStatistics;
 use crate::element::Element;
 use crate::error::Error;
-use crate::labels::{Label, Labels, Targets};
+use crate::labels::Label;
+use crate::partial::LossSums;
 use crate::path::Path;
-use crate::view::{Io, Rows, RowsMut};
+use crate::reduction::Reduction;
+use crate::target::{Logits, LogitsMut, Target};
+use crate::view::Rows;
 
-/// How the losses of the rows become one number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Reduction {
-    /// `Σ loss`.
-    Sum,
-    /// `Σ loss / Z`, `Z` the number of rows that are not ignored; NaN if there are none.
-    #[default]
-    Mean,
-}
-
-/// Cross-entropy of raw logits with integer labels: `loss_r = -ln p_r[y_r]`, `p = softmax(x)`.
+/// Cross-entropy of raw logits with integer labels or dense targets, and the losses that are made of it.
 ///
 /// Options are set in the manner of a builder; the calls at the end compute. Logits are
-/// [`Rows`], labels any slice of [`Label`]s, one for each row. A row whose label is
-/// [`ignore_index`](Self::ignore_index) has loss 0 and a gradient of exact zeros whatever it holds.
+/// [`Rows`](crate::Rows) or, where the class axis is not the last, [`Strided`](crate::Strided). A
+/// target is a slice of any integer type with one label for each row, or [`Rows`](crate::Rows) with a
+/// mass for each class.
+///
+/// With `p` the softmax of a row, `y` its label, `w` the class weights (1 without), `W` their sum, `ε`
+/// the label smoothing and `v` the row's weight (1 without):
+///
+/// | | loss of a row | gradient | divisor of the mean |
+/// |---|---|---|---|
+/// | labels | `v [(1-ε) w_y (-ln p_y) + ε/C Σ w_c (-ln p_c)]` | `v [(1-ε) w_y (p_j - [j = y]) + ε/C (p_j W - w_j)]` | `Σ v w_y` over the rows that are not ignored |
+/// | dense `t`, `a_c = w_c ((1-ε) t_c + ε/C)` | `Σ a_c (-ln p_c)` | `p_j Σ a - a_j` | number of rows |
+/// | labels, [`focal`](Self::focal) | `v w_y q^γ (-ln p_y)`, `q = 1 - p_y` | `v w_y q^(γ-1) (q + γ p_y (-ln p_y)) (p_j - [j = y])` | as labels |
+///
+/// These are PyTorch's formulas. A row whose label is [`ignore_index`](Self::ignore_index) has loss 0
+/// and a gradient of exact zeros whatever it holds; if no row counts, a sum is 0, a mean NaN, and every
+/// gradient 0.
 ///
 /// The reduced loss is an `f64` for both element types: it is summed in `f64`, in an order that
-/// depends on the shape alone. The gradient is `g/Z (p_j - [j = y])`, with `Z` 1 for a sum, and `g`
-/// the [`upstream`](Self::upstream) gradient.
+/// depends on the shape alone. The gradient is multiplied by the [`upstream`](Self::upstream) gradient.
 ///
 /// A row with a NaN or `+inf`, or of only `-inf`, has loss NaN and a gradient row of NaN; other rows
 /// are not touched by it. `-inf` beside finite logits is a masked class: probability and gradient
-/// are exactly 0; at the label the loss is `inf`.
+/// are exactly 0 and so is its part of the loss if its target mass is 0; otherwise the loss is `inf`.
 ///
 /// The loss is computed as `ln(1 + Σ_{j≠y} e^(x_j - x_y))` and the gradient at the label as
 /// `-Σ_{j≠y} p_j`, so that confident rows keep their accuracy: see [`accuracy`](crate::accuracy).
@@ -49,24 +54,40 @@ pub enum Reduction {
 /// )?;
 /// assert!((loss - 0.407_606_05).abs() < 1e-7);
 /// assert!(gradient[4] < -8.2e-8); // not 0: the row is confident, not certain
+///
+/// // Weighted classes and smoothed labels; then soft targets.
+/// let call = CrossEntropy::new().class_weights(&[1.0, 2.0, 0.5]).label_smoothing(0.1);
+/// assert!((call.loss(Rows::new(&logits, 3)?, &labels)? - 1.236_376_8).abs() < 1e-6);
+/// let soft = [0.7, 0.2, 0.1, 0.0, 1.0, 0.0];
+/// let loss = CrossEntropy::new().loss(Rows::new(&logits, 3)?, Rows::new(&soft, 3)?)?;
+/// assert!((loss - 0.453_803).abs() < 1e-6);
 /// # Ok::<(), xent::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct CrossEntropy {
-    exec: Exec,
-    reduction: Reduction,
-    ignore_index: Option<i64>,
-    upstream: f64,
+pub struct CrossEntropy<'a, T> {
+    pub(super) exec: Exec,
+    pub(super) reduction: Reduction,
+    pub(super) ignore_index: Option<i64>,
+    pub(super) upstream: f64,
+    pub(super) class_weights: Option<&'a [T]>,
+    pub(super) row_weights: Option<&'a [T]>,
+    pub(super) label_smoothing: f64,
+    pub(super) smooth_others_only: bool,
+    pub(super) focal: Option<f64>,
+    /// The name that the scale was given by, and its value there.
+    pub(super) scale: (&'static str, f64),
+    pub(super) softcap: Option<f64>,
+    pub(super) z_loss: f64,
 }
 
-impl Default for CrossEntropy {
+impl<T> Default for CrossEntropy<'_, T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl CrossEntropy {
-    /// The mean over the rows, `ignore_index` -100 as in PyTorch, upstream gradient 1.
+impl<'a, T> CrossEntropy<'a, T> {
+    /// The mean over the rows, `ignore_index` -100 as in PyTorch, upstream gradient 1, no other option.
     #[must_use]
     pub const fn new() -> Self {
         CrossEntropy {
@@ -74,6 +95,14 @@ impl CrossEntropy {
             reduction: Reduction::Mean,
             ignore_index: Some(-100),
             upstream: 1.0,
+            class_weights: None,
+            row_weights: None,
+            label_smoothing: 0.0,
+            smooth_others_only: false,
+            focal: None,
+            scale: ("scale", 1.0),
+            softcap: None,
+            z_loss: 0.0,
         }
     }
 
@@ -84,9 +113,84 @@ impl CrossEntropy {
     }
 
     /// Rows with this label are left out; `None` leaves none out. It may be a class.
+    ///
+    /// Dense targets have no labels, and so none to ignore.
     #[must_use]
     pub fn ignore_index(self, ignore_index: impl Into<Option<i64>>) -> Self {
         CrossEntropy { ignore_index: ignore_index.into(), ..self }
+    }
+
+    /// A weight `w` for each class, finite and not negative.
+    #[must_use]
+    pub const fn class_weights(self, class_weights: &'a [T]) -> Self {
+        CrossEntropy { class_weights: Some(class_weights), ..self }
+    }
+
+    /// A weight `v` for each row, on top of those of the classes, finite and not negative: it
+    /// multiplies the row's loss, gradient and share of the divisor. For integer labels.
+    #[must_use]
+    pub const fn row_weights(self, row_weights: &'a [T]) -> Self {
+        CrossEntropy { row_weights: Some(row_weights), ..self }
+    }
+
+    /// `ε` in `[0, 1]`: that part of the target is spread evenly over all classes, the label's too.
+    #[must_use]
+    pub const fn label_smoothing(self, label_smoothing: f64) -> Self {
+        CrossEntropy { label_smoothing, smooth_others_only: false, ..self }
+    }
+
+    /// `ε` in `[0, 1]`: that part of the target is spread evenly over the classes other than the label:
+    /// `1 - ε` at the label, `ε / (C - 1)` elsewhere. For integer labels; with one class, nothing.
+    #[must_use]
+    pub const fn label_smoothing_over_others(self, label_smoothing: f64) -> Self {
+        CrossEntropy { label_smoothing, smooth_others_only: true, ..self }
+    }
+
+    /// Focal loss: `-ln p_y` is multiplied by `(1 - p_y)^γ`, `γ >= 0`; 0 is cross-entropy.
+    ///
+    /// For integer labels, without smoothing; the `α` of the focal loss are the
+    /// [`class_weights`](Self::class_weights). From Lin et al., *Focal Loss for Dense Object Detection*.
+    ///
+    /// ```
+    /// use xent::{CrossEntropy, Rows};
+    /// let logits = Rows::new(&[2.0_f64, 0.0], 2)?;
+    /// let loss = CrossEntropy::new().focal(2.0).loss(logits, &[0])?;
+    /// assert!((loss - 0.001_803_503_8).abs() < 1e-9); // 0.1192² · 0.1269
+    /// # Ok::<(), xent::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn focal(self, gamma: f64) -> Self {
+        CrossEntropy { focal: Some(gamma), ..self }
+    }
+
+    /// Logits are multiplied by `α > 0` first; the gradient is with respect to the logits given.
+    #[must_use]
+    pub const fn scale(self, scale: f64) -> Self {
+        CrossEntropy { scale: ("scale", scale), ..self }
+    }
+
+    /// Logits are divided by `T > 0` first: a [`scale`](Self::scale) of `1/T`.
+    #[must_use]
+    pub const fn temperature(self, temperature: f64) -> Self {
+        CrossEntropy { scale: ("temperature", temperature), ..self }
+    }
+
+    /// Logits become `κ tanh(x / κ)`, `κ > 0`, after the [`scale`](Self::scale).
+    ///
+    /// (To cap before scaling, cap at `ακ`: `α κ tanh(x / κ)` is `ακ tanh(αx / ακ)`.)
+    #[must_use]
+    pub const fn softcap(self, softcap: f64) -> Self {
+        CrossEntropy { softcap: Some(softcap), ..self }
+    }
+
+    /// Adds `λ lse²`, `λ >= 0`, to the loss of each row that is not ignored, `lse` the log-sum-exp of
+    /// the scaled and capped logits.
+    ///
+    /// It has the row's weight but not the class's; its mean is over `Σ v`, the number of rows that
+    /// are not ignored if there are no row weights.
+    #[must_use]
+    pub const fn z_loss(self, z_loss: f64) -> Self {
+        CrossEntropy { z_loss, ..self }
     }
 
     /// The gradient of what follows with respect to the reduced loss: it multiplies the gradient.
@@ -95,7 +199,7 @@ impl CrossEntropy {
         CrossEntropy { upstream, ..self }
     }
 
-    /// Where the call runs.
+    /// Where the call runs: replaces what [`path`](Self::path) and [`threads`](Self::threads) set.
     #[must_use]
     pub const fn exec(self, exec: Exec) -> Self {
         CrossEntropy { exec, ..self }
@@ -104,146 +208,191 @@ impl CrossEntropy {
     /// Forces a path, as [`Exec::path`].
     #[must_use]
     pub const fn path(self, path: Path) -> Self {
-        self.exec(self.exec.path(path))
+        CrossEntropy { exec: self.exec.path(path), ..self }
     }
 
     /// Bounds the threads, as [`Exec::threads`].
     #[must_use]
     pub const fn threads(self, threads: usize) -> Self {
-        self.exec(self.exec.threads(threads))
+        CrossEntropy { exec: self.exec.threads(threads), ..self }
     }
+}
 
+impl<T: Element> CrossEntropy<'_, T> {
     /// The reduced loss: reads the logits once, writes nothing.
     ///
     /// # Errors
-    /// [`Error::LabelCount`], [`Error::LabelOutOfRange`], [`Error::PathUnavailable`].
-    pub fn loss<T: Element, Y: Label>(
+    /// [`Error::LabelCount`], [`Error::LabelOutOfRange`] for labels, [`Error::ShapeMismatch`] for dense
+    /// targets; [`Error::ClassCount`], [`Error::RowCount`] or [`Error::InvalidWeight`] for weights;
+    /// [`Error::InvalidOption`], [`Error::Incompatible`]; [`Error::TooManyClasses`] for strided logits
+    /// of more classes than the element type can number; [`Error::PathUnavailable`].
+    pub fn loss<'x>(
         &self,
-        logits: Rows<'_, T>,
-        labels: &[Y],
+        logits: impl Into<Logits<'x, T>>,
+        targets: impl Into<Target<'x, T>>,
     ) -> Result<f64, Error> {
-        self.reduced(Pass::LossOnly(logits), logits.shape(), Y::labels(labels))
+        self.reduced(logits.into().into(), targets.into())
     }
 
     /// The reduced loss, and its gradient with respect to the logits into `gradient`.
     ///
     /// # Errors
-    /// As [`Self::loss`], and [`Error::ShapeMismatch`] if `gradient` has not the shape of `logits`.
-    pub fn loss_and_gradient<T: Element, Y: Label>(
+    /// As [`Self::loss`], and [`Error::ShapeMismatch`], [`Error::StridedMismatch`] or
+    /// [`Error::Incompatible`] if `gradient` has not the shape of `logits`.
+    pub fn loss_and_gradient<'x>(
         &self,
-        logits: Rows<'_, T>,
-        labels: &[Y],
-        gradient: RowsMut<'_, T>,
+        logits: impl Into<Logits<'x, T>>,
+        targets: impl Into<Target<'x, T>>,
+        gradient: impl Into<LogitsMut<'x, T>>,
     ) -> Result<f64, Error> {
-        let shape = logits.shape();
-        same_shape("gradient", shape, gradient.shape())?;
-        self.reduced(Pass::Gradient(Io::Apart(logits, gradient)), shape, Y::labels(labels))
+        self.reduced(super::logits::apart(logits.into(), gradient.into())?, targets.into())
     }
 
     /// The reduced loss; the logits are replaced by its gradient with respect to them.
     ///
     /// # Errors
     /// As [`Self::loss`].
-    pub fn loss_and_gradient_in_place<T: Element, Y: Label>(
+    pub fn loss_and_gradient_in_place<'x>(
         &self,
-        logits: RowsMut<'_, T>,
-        labels: &[Y],
+        logits: impl Into<LogitsMut<'x, T>>,
+        targets: impl Into<Target<'x, T>>,
     ) -> Result<f64, Error> {
-        let shape = logits.shape();
-        self.reduced(Pass::Gradient(Io::InPlace(logits)), shape, Y::labels(labels))
+        self.reduced(logits.into().into(), targets.into())
     }
 
     /// The loss of each row into `losses`, one element for each row.
     ///
     /// # Errors
     /// As [`Self::loss`], and [`Error::RowCount`] if `losses` has another length.
-    pub fn losses<T: Element, Y: Label>(
+    pub fn losses<'x>(
         &self,
-        logits: Rows<'_, T>,
-        labels: &[Y],
-        losses: &mut [T],
+        logits: impl Into<Logits<'x, T>>,
+        targets: impl Into<Target<'x, T>>,
+        losses: &'x mut [T],
     ) -> Result<(), Error> {
-        self.per_row(Pass::LossOnly(logits), logits.shape(), Y::labels(labels), None, losses)
+        self.per_row(logits.into().into(), targets.into(), None, losses)
     }
 
-    /// The loss of each row into `losses`, and `g_r (p_j - [j = y_r])` into `gradient`.
+    /// The loss of each row into `losses`, and its gradient into `gradient`.
     ///
-    /// `upstream` is the gradient `g` with respect to each row's loss, times
+    /// `upstream` is the gradient with respect to each row's loss, times
     /// [`upstream`](Self::upstream); `None` stands for ones.
     ///
     /// # Errors
-    /// As [`Self::loss`], [`Error::RowCount`] if `upstream` or `losses` has not one element for each
-    /// row, [`Error::ShapeMismatch`] if `gradient` has not the shape of `logits`.
-    pub fn losses_and_gradient<T: Element, Y: Label>(
+    /// As [`Self::loss_and_gradient`], and [`Error::RowCount`] if `upstream` or `losses` has not one
+    /// element for each row.
+    pub fn losses_and_gradient<'x>(
         &self,
-        logits: Rows<'_, T>,
-        labels: &[Y],
-        upstream: Option<&[T]>,
-        losses: &mut [T],
-        gradient: RowsMut<'_, T>,
+        logits: impl Into<Logits<'x, T>>,
+        targets: impl Into<Target<'x, T>>,
+        upstream: Option<&'x [T]>,
+        losses: &'x mut [T],
+        gradient: impl Into<LogitsMut<'x, T>>,
     ) -> Result<(), Error> {
-        let shape = logits.shape();
-        same_shape("gradient", shape, gradient.shape())?;
-        let pass = Pass::Gradient(Io::Apart(logits, gradient));
-        self.per_row(pass, shape, Y::labels(labels), upstream, losses)
+        let pass = super::logits::apart(logits.into(), gradient.into())?;
+        self.per_row(pass, targets.into(), upstream, losses)
     }
 
     /// [`Self::losses_and_gradient`] over the logits.
     ///
     /// # Errors
-    /// As [`Self::loss`], and [`Error::RowCount`] if `upstream` or `losses` has not one element for
-    /// each row.
-    pub fn losses_and_gradient_in_place<T: Element, Y: Label>(
+    /// As [`Self::losses`], and [`Error::RowCount`] if `upstream` has not one element for each row.
+    pub fn losses_and_gradient_in_place<'x>(
         &self,
-        logits: RowsMut<'_, T>,
-        labels: &[Y],
-        upstream: Option<&[T]>,
-        losses: &mut [T],
+        logits: impl Into<LogitsMut<'x, T>>,
+        targets: impl Into<Target<'x, T>>,
+        upstream: Option<&'x [T]>,
+        losses: &'x mut [T],
     ) -> Result<(), Error> {
-        let shape = logits.shape();
-        let pass = Pass::Gradient(Io::InPlace(logits));
-        self.per_row(pass, shape, Y::labels(labels), upstream, losses)
+        self.per_row(logits.into().into(), targets.into(), upstream, losses)
     }
 
-    fn reduced<T: Element>(
+    /// The reduced loss, and statistics of each row, for integer labels and rows of logits.
+    ///
+    /// ```
+    /// use xent::{CrossEntropy, RowStatistics, Rows};
+    ///
+    /// let (mut argmax, mut entropy) = ([0; 2], [0.0_f32; 2]);
+    /// let statistics = RowStatistics {
+    ///     argmax: Some(&mut argmax),
+    ///     entropy: Some(&mut entropy),
+    ///     ..RowStatistics::default()
+    /// };
+    /// let logits = [0.0, 3.0, 0.0, 0.0];
+    /// let loss = CrossEntropy::new().loss_and_statistics(Rows::new(&logits, 2)?, &[1, 0], statistics)?;
+    /// assert_eq!(argmax, [1, 0]); // the first of two equal ones
+    /// assert_eq!(entropy[1], 2_f32.ln());
+    /// assert!((loss.exp() - 1.449_064).abs() < 1e-6); // the perplexity
+    /// # Ok::<(), xent::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::loss`], and [`Error::RowCount`] if a statistic has not one element for each row;
+    /// [`Error::Incompatible`] for dense targets or strided logits.
+    pub fn loss_and_statistics<'x>(
         &self,
-        pass: Pass<'_, T>,
-        (rows, classes): (usize, usize),
-        labels: Labels<'_>,
+        logits: impl Into<Logits<'x, T>>,
+        targets: impl Into<Target<'x, T>>,
+        statistics: RowStatistics<'x, T>,
     ) -> Result<f64, Error> {
-        let targets = Targets::new(labels, self.ignore_index);
-        let kept = targets.check(rows, classes)?;
-        let divisor = match self.reduction {
-            Reduction::Sum => 1.0,
-            Reduction::Mean => kept as f64,
-        };
-        let scale = self.upstream / divisor;
-        let token = self.exec.token()?;
-        let job = CrossEntropyJob { token, pass, targets, scale, upstream: None, losses: None };
-        let loss = T::cross_entropy(self.exec.thread_bound(), classes, job) / divisor;
-        // The sign of a NaN that arithmetic makes depends on the CPU.
-        Ok(if loss.is_nan() { f64::NAN } else { loss })
+        self.with_statistics(logits.into().into(), targets.into(), statistics)
     }
 
-    fn per_row<T: Element>(
+    /// The reduced loss, its gradient, and statistics of each row.
+    ///
+    /// # Errors
+    /// As [`Self::loss_and_statistics`] and [`Self::loss_and_gradient`].
+    pub fn loss_statistics_and_gradient<'x>(
         &self,
-        pass: Pass<'_, T>,
-        (rows, classes): (usize, usize),
-        labels: Labels<'_>,
-        upstream: Option<&[T]>,
-        losses: &mut [T],
-    ) -> Result<(), Error> {
-        one_per_row("losses", rows, losses.len())?;
-        if let Some(upstream) = upstream {
-            one_per_row("upstream", rows, upstream.len())?;
-        }
-        let targets = Targets::new(labels, self.ignore_index);
-        targets.check(rows, classes)?;
-        let token = self.exec.token()?;
-        let scale = self.upstream;
-        let job = CrossEntropyJob { token, pass, targets, scale, upstream, losses: Some(losses) };
-        T::cross_entropy(self.exec.thread_bound(), classes, job);
-        Ok(())
+        logits: impl Into<Logits<'x, T>>,
+        targets: impl Into<Target<'x, T>>,
+        statistics: RowStatistics<'x, T>,
+        gradient: impl Into<LogitsMut<'x, T>>,
+    ) -> Result<f64, Error> {
+        let pass = super::logits::apart(logits.into(), gradient.into())?;
+        self.with_statistics(pass, targets.into(), statistics)
+    }
+
+    /// [`Self::loss_statistics_and_gradient`] over the logits.
+    ///
+    /// # Errors
+    /// As [`Self::loss_and_statistics`].
+    pub fn loss_statistics_and_gradient_in_place<'x>(
+        &self,
+        logits: impl Into<LogitsMut<'x, T>>,
+        targets: impl Into<Target<'x, T>>,
+        statistics: RowStatistics<'x, T>,
+    ) -> Result<f64, Error> {
+        self.with_statistics(logits.into().into(), targets.into(), statistics)
+    }
+
+    /// The sums that a mean over a batch is made of, to be merged with those of its other rows.
+    ///
+    /// For integer labels; see [`LossSums`].
+    ///
+    /// # Errors
+    /// As [`Self::loss`], and [`Error::Incompatible`] for dense targets.
+    pub fn loss_sums<'x>(
+        &self,
+        logits: impl Into<Logits<'x, T>>,
+        targets: impl Into<Target<'x, T>>,
+    ) -> Result<LossSums, Error> {
+        self.sums(logits.into().into(), targets.into())
+    }
+
+    /// [`Self::loss_sums`], and the gradient of the *sum* of the losses.
+    ///
+    /// Divided by the [`weight`](LossSums::weight) of the merged sums it is that of the mean.
+    ///
+    /// # Errors
+    /// As [`Self::loss_and_gradient`], and [`Error::Incompatible`] for dense targets.
+    pub fn loss_sums_and_gradient<'x>(
+        &self,
+        logits: impl Into<Logits<'x, T>>,
+        targets: impl Into<Target<'x, T>>,
+        gradient: impl Into<LogitsMut<'x, T>>,
+    ) -> Result<LossSums, Error> {
+        self.sums(super::logits::apart(logits.into(), gradient.into())?, targets.into())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Log-sum-exp, log-softmax, softmax and the backward forms of the two.
 
-use super::{Exec, one_per_row, same_shape};
+use super::Exec;
+use super::checks::{one_per_row, same_shape};
 use crate::batch::{Backward, BackwardJob, LogSumExpJob, Map, MapJob};
 use crate::element::Element;
 use crate::error::Error;

@@ -1,14 +1,12 @@
 //! The negative log-likelihood at an inverse temperature, with its first two derivatives in it.
 
 use crate::elem::Float;
-use crate::isa::{Kernel, Lanes, One, Token};
-use crate::kernel::stats::{self, Ask, Spread};
+use crate::isa::Token;
+use crate::kernel::stats::{Ask, Spread, StatsOf};
 use crate::labels::Targets;
-use crate::loss::calibration::derivatives;
+use crate::loss::row::{Apart, Calibration};
 use crate::par::{Job, SUMS};
 use crate::view::Rows;
-
-use super::sparse::nll_of;
 
 /// A checked call: sums the likelihood and its derivatives.
 #[derive(Debug)]
@@ -37,30 +35,18 @@ impl<E: Float> Job for CalibrationJob<'_, E> {
     }
 
     fn run(self) -> [f64; SUMS] {
-        self.token.run(self)
-    }
-}
-
-impl<E: Float> Kernel<E> for CalibrationJob<'_, E> {
-    type Out = [f64; SUMS];
-
-    #[inline(always)]
-    fn run<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
         let mut totals = [0.0; SUMS];
-        let beta = self.beta.to_f64();
         for row in 0..self.logits.rows() {
             let Some(y) = self.targets.class(row) else { continue };
             let x = self.logits.row(row);
             let ask =
                 Ask { excluded: Some(y), scale: self.beta, moments: true, spread: Spread::Off };
-            let others = stats::of_row(l, x, ask);
-            let nll = nll_of(others, x[y], self.beta);
-            let lead = beta * (x[y].to_f64() - others.max);
-            let [first, second] =
-                derivatives(One, &nll, others.sum, others.moments, lead, beta);
+            let others = self.token.run(StatsOf { x, ask });
+            let apart = Apart { others, label: x[y].to_f64(), scale: self.beta.to_f64() };
+            let terms = self.token.run(Calibration(apart));
             let weight = self.row_weights.map_or(1.0, |w| w[row].to_f64());
-            for (total, term) in totals.iter_mut().zip([nll.loss, first, second]) {
-                *total += if nll.loss.is_nan() { f64::NAN } else { weight * term };
+            for (total, term) in totals.iter_mut().zip(terms) {
+                *total += if terms[0].is_nan() { f64::NAN } else { weight * term };
             }
         }
         totals

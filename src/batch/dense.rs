@@ -1,18 +1,17 @@
 //! Losses of rows of logits with a target for each class, with or without the gradient.
 
-use super::logits::{CapRoom, Logits, Room, RowGradient, canonical, masses};
-use super::sparse::{Pass, nll_of};
+use super::logit_map::{CapRoom, LogitMap, canonical, masses};
+use super::room::Room;
+use super::sparse::Pass;
 use super::{Weighing, split_rows};
 use crate::elem::Float;
-use crate::isa::{Kernel, Lanes, One, Token};
-use crate::kernel::dense::{self, Mass};
-use crate::kernel::gradient::Gradient;
-use crate::kernel::stats::{self, Ask, Spread};
-use crate::kernel::argmax;
-use crate::loss::{self, z_loss};
+use crate::isa::Token;
+use crate::kernel::argmax::Largest;
+use crate::kernel::dense::{Mass, NegativeEntropy, Shortfall};
+use crate::kernel::stats::{Ask, Spread, StatsInto};
+use crate::loss::row::{Apart, OfTargets};
 use crate::par::{Job, SUMS};
 use crate::view::{RowIo, Rows};
-use crate::walk::Skip;
 
 /// What is the same for all rows of a call.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +19,7 @@ pub struct DenseRecipe<'a, E> {
     pub(crate) mass: Mass<'a, E>,
     /// Adds `Σ t ln t`: a divergence, not a cross-entropy.
     pub(crate) divergence: bool,
-    pub(crate) logits: Logits,
+    pub(crate) logits: LogitMap,
     pub(crate) z_loss: f64,
     pub(crate) weighing: Weighing,
 }
@@ -67,16 +66,8 @@ impl<E: Float> Job for DenseJob<'_, E> {
         )
     }
 
-    fn run(self) -> [f64; SUMS] {
-        self.token.run(self)
-    }
-}
-
-impl<E: Float> Kernel<E> for DenseJob<'_, E> {
-    type Out = [f64; SUMS];
-
-    #[inline(always)]
-    fn run<L: Lanes<E>>(mut self, l: L) -> [f64; SUMS] {
+    fn run(mut self) -> [f64; SUMS] {
+        let token = self.token;
         let mut rooms = Rooms { cap: CapRoom::new(), masses: Room::new() };
         let mut totals = [0.0; SUMS];
         for row in 0..self.rows() {
@@ -85,11 +76,11 @@ impl<E: Float> Kernel<E> for DenseJob<'_, E> {
             let [loss, z] = match &mut self.pass {
                 Pass::LossOnly(logits) => {
                     let x = logits.row(row);
-                    self.recipe.row(l, x, None, t, upstream, &mut rooms)
+                    self.recipe.row(token, x, None, t, upstream, &mut rooms)
                 }
                 Pass::Gradient(io) => {
                     let io = io.row(row);
-                    self.recipe.row(l, &[], Some(io), t, upstream, &mut rooms)
+                    self.recipe.row(token, &[], Some(io), t, upstream, &mut rooms)
                 }
             };
             if let Some(losses) = &mut self.losses {
@@ -105,10 +96,9 @@ impl<E: Float> Kernel<E> for DenseJob<'_, E> {
 
 impl<E: Float> DenseRecipe<'_, E> {
     /// The loss and z-loss of a row of logits `x`, or of those in `io`, which become the gradient.
-    #[inline(always)]
-    fn row<L: Lanes<E>>(
+    fn row(
         &self,
-        l: L,
+        token: Token,
         x: &[E],
         io: Option<RowIo<'_, E>>,
         t: &[E],
@@ -117,73 +107,61 @@ impl<E: Float> DenseRecipe<'_, E> {
     ) -> [f64; 2] {
         let keep = t.len() <= E::TILE;
         let mut io = match io {
-            Some(io) if keep => Some(self.logits.capped_in_target(l, io, cap)),
+            Some(io) if keep => Some(self.logits.capped_in_target(token, io, cap)),
             other => other,
         };
         // Of the capped logits, unless they are capped tile by tile.
         let logits = if keep && io.is_some() { self.logits.without_cap() } else { self.logits };
+        let given = x;
         let x = match &io {
             Some(io) => io.source(),
-            None => x,
+            None => given,
         };
         let scale = self.logits.factor::<E>();
-        let largest = stats::max(l, x, Skip::past_the_end(E::NEG_INFINITY));
-        let top = argmax::first(l, x, largest).unwrap_or(0);
-        let label = logits.one(l, x[top]);
-        let [mut below, mut total] = [0.0; 2];
+        let (_, top) = token.run(Largest(x));
+        let label = logits.one(token, x[top]);
+        let [mut shortfall, mut total] = [0.0; 2];
         for (i, (x, t)) in x.chunks(E::TILE).zip(t.chunks(E::TILE)).enumerate() {
-            let x = logits.tile(l, x, cap);
-            let a = masses(l, &self.mass, t, i * E::TILE, room);
-            let [b, a] = dense::shortfall(l, x, a, label);
-            below += b;
-            total += a;
+            let x = logits.tile(token, x, cap);
+            let a = masses(token, &self.mass, t, i * E::TILE, room);
+            let [below, mass] = token.run(Shortfall { x, a, max: label });
+            shortfall += below;
+            total += mass;
         }
-        let on_top = masses(l, &self.mass, &t[top..=top], top, room)[0].to_f64();
+        let on_top = masses(token, &self.mass, &t[top..=top], top, room)[0].to_f64();
         let ask = Ask { excluded: Some(top), scale, moments: false, spread: Spread::Off };
         let others = match &mut io {
-            Some(io) if keep => stats::of_row_into(l, io, ask),
-            _ => logits.stats(l, x, ask, cap),
+            Some(io) if keep => token.run(StatsInto { io, ask }),
+            Some(io) => logits.stats(token, io.source(), ask, cap),
+            None => logits.stats(token, given, ask, cap),
         };
-        let nll = nll_of(others, label, scale);
-        let terms = loss::dense::terms(One, &nll, total, on_top, scale.to_f64() * below);
-        let (z, z_prob) = if self.z_loss == 0.0 {
-            (0.0, 0.0)
-        } else {
-            let lse = label.to_f64() * scale.to_f64() + nll.log_sum;
-            z_loss::terms(One, self.z_loss, lse)
-        };
-        let mut value = terms.loss;
+        let apart = Apart { others, label: label.to_f64(), scale: scale.to_f64() };
+        let row = token.run(OfTargets { apart, total, on_top, shortfall, z_loss: self.z_loss });
+        let mut value = row.terms.loss;
         if self.divergence {
-            for tile in t.chunks(E::TILE) {
-                value += dense::negative_entropy(l, tile, matches!(self.mass, Mass::Exp));
+            let log_target = matches!(self.mass, Mass::Exp);
+            for t in t.chunks(E::TILE) {
+                value += token.run(NegativeEntropy { t, log_target });
             }
         }
-        let lost = nll.loss.is_nan() || value.is_nan();
-        let result = if lost { [f64::NAN, 0.0] } else { [value, z] };
+        let lost = row.nll.loss.is_nan() || value.is_nan();
+        let result = if lost { [f64::NAN, 0.0] } else { [value, row.z.0] };
         let Some(io) = &mut io else { return result };
         if lost {
             io.target().fill(E::NAN);
             return result;
         }
         let outer = self.logits.scale * upstream;
-        let spread = outer * self.weighing.gradient;
-        let z_prob =
-            if self.z_loss == 0.0 { 0.0 } else { outer * self.weighing.z_gradient * z_prob };
-        let factor = (spread * terms.prob + z_prob) * nll.max_prob;
-        let at_top = spread * terms.label + z_prob * nll.label_prob;
-        let gradient = |weights| RowGradient {
-            map: Gradient { factor: E::from_f64(factor), spread: E::from_f64(spread), weights },
-            max: others.max,
-            fixed: (top, E::from_f64(at_top)),
-        };
+        let (mut gradient, coefficients) =
+            self.weighing.gradient(outer, &row, Some(t), others.max, top);
         if keep {
-            let a = masses(l, &self.mass, t, 0, room);
-            self.logits.gradient_of_exps(l, io.target(), gradient(Some(a)), cap);
+            gradient.map.weights = Some(masses(token, &self.mass, t, 0, room));
+            self.logits.gradient_of_exps(token, io.target(), gradient, cap);
         } else {
             let targets = Some((&self.mass, t, room));
-            self.logits.gradient_of_logits(l, io.reborrow(), gradient(Some(t)), targets, cap);
+            self.logits.gradient_of_logits(token, io.reborrow(), gradient, targets, cap);
         }
-        canonical(io.target(), [factor, spread, at_top]);
+        canonical(io.target(), coefficients);
         result
     }
 }

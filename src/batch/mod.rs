@@ -1,24 +1,35 @@
 //! Jobs: checked arguments as slices that split by rows, and the loop over the rows of a leaf.
 
-mod binary;
 mod calibration;
 mod dense;
-mod divergence;
-mod elementwise;
-mod logits;
+mod elementary;
+mod logit_map;
+mod partial_rows;
+mod pointwise;
+mod room;
 mod row_function;
 mod sparse;
 mod statistics;
+mod strided;
 
-pub use binary::{BinaryJob, BinaryLoss, BinaryParts, BinaryRecipe};
+use crate::elem::Float;
+use crate::kernel::gradient::Gradient;
+use crate::loss::row::RowTerms;
+use logit_map::RowGradient;
+
+pub use crate::kernel::dense::Mass;
+pub use crate::loss::divergence::Divergence;
 pub use calibration::CalibrationJob;
 pub use dense::{DenseJob, DenseRecipe};
-pub use divergence::{Divergence, DivergenceJob};
-pub use elementwise::{Elementwise, Function};
-pub use logits::Logits;
+pub use elementary::{Elementwise, Function};
+pub use logit_map::LogitMap;
+pub use partial_rows::PartialRowsJob;
+pub use crate::loss::element::Pointwise;
+pub use pointwise::{PointwiseJob, PointwiseRecipe, Weights};
 pub use row_function::{Backward, BackwardJob, EntropyBackwardJob, LogSumExpJob, Map, MapJob};
 pub use sparse::{Pass, Recipe, SparseJob};
 pub use statistics::RowStatistics;
+pub use strided::{StridedJob, StridedPass};
 
 /// What the gradients of a call are multiplied by: the upstream gradient over the divisor.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +40,29 @@ pub struct Weighing {
     pub(crate) z_gradient: f64,
     /// The divisor is 0: every gradient is 0.
     pub(crate) no_weight: bool,
+}
+
+impl Weighing {
+    /// The gradient of a row from its terms, times `outer`, and the coefficients it is made of.
+    fn gradient<'w, E: Float>(
+        &self,
+        outer: f64,
+        row: &RowTerms,
+        weights: Option<&'w [E]>,
+        max: f64,
+        class: usize,
+    ) -> (RowGradient<'w, E>, [f64; 3]) {
+        let RowTerms { nll, terms, z } = row;
+        let scale = outer * self.gradient;
+        let z_prob = if z.1 == 0.0 { 0.0 } else { outer * self.z_gradient * z.1 };
+        let factor = (scale * terms.prob + z_prob) * nll.max_prob;
+        let spread = scale * terms.spread;
+        let at_class = scale * terms.label + z_prob * nll.label_prob;
+        let map =
+            Gradient { factor: E::from_f64(factor), spread: E::from_f64(spread), weights };
+        let gradient = RowGradient { map, max, fixed: (class, E::from_f64(at_class)) };
+        (gradient, [factor, spread, at_class])
+    }
 }
 
 /// Cuts an optional slice with one element for each row.

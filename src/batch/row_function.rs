@@ -1,12 +1,12 @@
 //! Log-sum-exp, log-softmax, softmax and the backward forms of the two.
 
 use crate::elem::Float;
-use crate::elementary::ln_f64;
-use crate::isa::{Kernel, Lanes, Token};
-use crate::kernel::backward;
-use crate::kernel::gradient::Gradient;
+use crate::isa::Token;
+use crate::kernel::backward::{self, Dot};
+use crate::kernel::gradient::{Gradient, OfExps, OfLogits};
 use crate::kernel::log_prob::LogProb;
-use crate::kernel::stats::{Ask, of_row, of_row_into};
+use crate::kernel::stats::{Ask, StatsInto, StatsOf};
+use crate::loss::row::Ln;
 use crate::par::{Job, SUMS};
 use crate::view::{Io, Rows};
 
@@ -33,20 +33,12 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
     }
 
     fn run(self) -> [f64; SUMS] {
-        self.token.run(self)
-    }
-}
-
-impl<E: Float> Kernel<E> for LogSumExpJob<'_, E> {
-    type Out = [f64; SUMS];
-
-    #[inline(always)]
-    fn run<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
+        let token = self.token;
         for (row, out) in self.out.iter_mut().enumerate() {
             let x = self.logits.row(row);
-            let stats = of_row(l, x, Ask::PLAIN);
+            let stats = token.run(StatsOf { x, ask: Ask::PLAIN });
             *out = if stats.is_positive() {
-                E::from_f64(stats.max + ln_f64(stats.sum))
+                E::from_f64(stats.max + token.run(Ln(stats.sum)))
             } else {
                 log_sum_exp_of_infinities(x)
             };
@@ -92,22 +84,14 @@ impl<E: Float> Job for MapJob<'_, E> {
         (MapJob { io: io0, ..self }, MapJob { io: io1, ..self })
     }
 
-    fn run(self) -> [f64; SUMS] {
-        self.token.run(self)
-    }
-}
-
-impl<E: Float> Kernel<E> for MapJob<'_, E> {
-    type Out = [f64; SUMS];
-
-    #[inline(always)]
-    fn run<L: Lanes<E>>(mut self, l: L) -> [f64; SUMS] {
+    fn run(mut self) -> [f64; SUMS] {
+        let token = self.token;
         for row in 0..self.rows() {
             let mut io = self.io.row(row);
             let keep = matches!(self.map, Map::Softmax) && io.source().len() <= E::TILE;
             let stats = match keep {
-                true => of_row_into(l, &mut io, Ask::PLAIN),
-                false => of_row(l, io.source(), Ask::PLAIN),
+                true => token.run(StatsInto { io: &mut io, ask: Ask::PLAIN }),
+                false => token.run(StatsOf { x: io.source(), ask: Ask::PLAIN }),
             };
             if !stats.is_positive() {
                 io.target().fill(E::NAN);
@@ -116,14 +100,15 @@ impl<E: Float> Kernel<E> for MapJob<'_, E> {
             let max = E::from_f64(stats.max);
             match self.map {
                 Map::LogSoftmax => {
-                    LogProb { max, log_sum: E::from_f64(ln_f64(stats.sum)) }.map(l, &mut io);
+                    let log_sum = E::from_f64(token.run(Ln(stats.sum)));
+                    token.run(LogProb { io, max, log_sum });
                 }
                 Map::Softmax => {
                     let map = Gradient::scaled(E::from_f64(1.0 / stats.sum));
                     if keep {
-                        map.of_exps(l, io.target());
+                        token.run(OfExps { map, row: io.target() });
                     } else {
-                        map.of_logits(l, &mut io, max, E::ONE);
+                        token.run(OfLogits { map, io, max, scale: E::ONE });
                     }
                 }
             }
@@ -162,27 +147,19 @@ impl<E: Float> Job for BackwardJob<'_, E> {
         )
     }
 
-    fn run(self) -> [f64; SUMS] {
-        self.token.run(self)
-    }
-}
-
-impl<E: Float> Kernel<E> for BackwardJob<'_, E> {
-    type Out = [f64; SUMS];
-
-    #[inline(always)]
-    fn run<L: Lanes<E>>(mut self, l: L) -> [f64; SUMS] {
+    fn run(mut self) -> [f64; SUMS] {
+        let token = self.token;
         for row in 0..self.rows() {
             let output = self.output.row(row);
-            let mut io = self.io.row(row);
+            let io = self.io.row(row);
             match self.backward {
                 Backward::LogSoftmax => {
-                    let sum = E::from_f64(backward::sum(l, io.source()));
-                    backward::log_softmax(l, &mut io, output, sum);
+                    let sum = E::from_f64(token.run(Dot { g: io.source(), p: None }));
+                    token.run(backward::LogSoftmax { io, y: output, sum });
                 }
                 Backward::Softmax => {
-                    let dot = E::from_f64(backward::dot(l, io.source(), output));
-                    backward::softmax(l, &mut io, output, dot);
+                    let dot = E::from_f64(token.run(Dot { g: io.source(), p: Some(output) }));
+                    token.run(backward::Softmax { io, p: output, dot });
                 }
             }
         }
@@ -213,19 +190,12 @@ impl<E: Float> Job for EntropyBackwardJob<'_, E> {
         )
     }
 
-    fn run(self) -> [f64; SUMS] {
-        self.token.run(self)
-    }
-}
-
-impl<E: Float> Kernel<E> for EntropyBackwardJob<'_, E> {
-    type Out = [f64; SUMS];
-
-    #[inline(always)]
-    fn run<L: Lanes<E>>(mut self, l: L) -> [f64; SUMS] {
+    fn run(mut self) -> [f64; SUMS] {
+        let token = self.token;
         for (row, upstream) in self.upstream.iter().enumerate() {
             let mut io = self.io.row(row);
-            let stats = of_row(l, io.source(), Ask { moments: true, ..Ask::PLAIN });
+            let ask = Ask { moments: true, ..Ask::PLAIN };
+            let stats = token.run(StatsOf { x: io.source(), ask });
             if !stats.is_positive() {
                 io.target().fill(E::NAN);
                 continue;
@@ -233,7 +203,8 @@ impl<E: Float> Kernel<E> for EntropyBackwardJob<'_, E> {
             // -p (ln p + H) = p (mean - u), where `mean` is that of u under p.
             let mean = stats.moments[0] / stats.sum;
             let factor = E::from_f64(upstream.to_f64() / stats.sum);
-            backward::entropy(l, &mut io, E::from_f64(stats.max), factor, E::from_f64(mean));
+            let (max, mean) = (E::from_f64(stats.max), E::from_f64(mean));
+            token.run(backward::Entropy { io, max, factor, mean });
         }
         [0.0; SUMS]
     }

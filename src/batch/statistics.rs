@@ -1,13 +1,13 @@
 //! Statistics of rows of logits: what evaluation, perplexity and sampling want to know.
 
-use super::logits::{CapRoom, Logits};
-use super::sparse::nll_of;
+use super::logit_map::{CapRoom, LogitMap};
 use super::split_rows;
 use crate::elem::Float;
-use crate::isa::{Lanes, One};
-use crate::kernel::argmax;
+use crate::error::Error;
+use crate::isa::Token;
+use crate::kernel::argmax::First;
 use crate::kernel::stats::{Ask, Spread};
-use crate::loss::entropy;
+use crate::loss::row::{Apart, Entropy};
 
 /// Where the statistics of the rows go, one element for each row; what is `None` is not wanted.
 ///
@@ -46,6 +46,26 @@ impl<T> Default for RowStatistics<'_, T> {
 }
 
 impl<T> RowStatistics<'_, T> {
+    /// Refuses a statistic that has not one element for each row.
+    pub(crate) fn check(&self, rows: usize) -> Result<(), Error> {
+        let lengths = [
+            ("max", self.max.as_deref().map(<[T]>::len)),
+            ("log_sum_exp", self.log_sum_exp.as_deref().map(<[T]>::len)),
+            ("argmax", self.argmax.as_deref().map(<[usize]>::len)),
+            ("target_logit", self.target_logit.as_deref().map(<[T]>::len)),
+            ("target_log_prob", self.target_log_prob.as_deref().map(<[T]>::len)),
+            ("entropy", self.entropy.as_deref().map(<[T]>::len)),
+        ];
+        for (what, len) in lengths {
+            if let Some(len) = len
+                && len != rows
+            {
+                return Err(Error::RowCount { what, rows, len });
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn split_at(self, row: usize) -> (Self, Self) {
         let (max0, max1) = split_rows(self.max, row);
         let (lse0, lse1) = split_rows(self.log_sum_exp, row);
@@ -75,66 +95,58 @@ impl<T> RowStatistics<'_, T> {
 }
 
 /// Writes what is wanted of a row.
-#[inline(always)]
-pub(crate) fn write_statistics<E: Float, L: Lanes<E>>(
-    l: L,
+pub(crate) fn write_statistics<E: Float>(
+    token: Token,
     x: &[E],
     class: Option<usize>,
-    logits: &Logits,
+    logits: &LogitMap,
     out: &mut RowStatistics<'_, E>,
     row: usize,
     room: &mut CapRoom<E>,
 ) {
-    // Any class may be set apart: of a row without a label, the first.
-    let y = class.unwrap_or(0);
     let scale = logits.factor::<E>();
-    let ask = Ask {
-        excluded: Some(y),
-        scale,
-        moments: out.entropy.is_some(),
-        spread: Spread::Off,
-    };
-    let others = logits.stats(l, x, ask, room);
-    let label = logits.one(l, x[y]);
-    let nll = nll_of(others, label, scale);
+    let ask =
+        Ask { excluded: class, scale, moments: out.entropy.is_some(), spread: Spread::Off };
+    let others = logits.stats(token, x, ask, room);
+    // A label that weighs nothing leaves the others as they are.
+    let label = class.map_or(E::NEG_INFINITY, |y| logits.one(token, x[y]));
+    let apart = Apart { others, label: label.to_f64(), scale: scale.to_f64() };
+    let (nll, entropy) = token.run(Entropy(apart));
     let lost = nll.loss.is_nan();
     let put = |value: f64| if lost || value.is_nan() { E::NAN } else { E::from_f64(value) };
-    let (label, by) = (label.to_f64(), scale.to_f64());
-    let top = if label < others.max { others.max } else { label };
     if let Some(max) = &mut out.max {
-        max[row] = put(top * by);
+        max[row] = put(apart.top());
     }
     if let Some(lse) = &mut out.log_sum_exp {
-        lse[row] = put(top * by + nll.log_sum);
+        lse[row] = put(apart.top() + nll.log_sum);
     }
     if let Some(logit) = &mut out.target_logit {
-        logit[row] = if class.is_some() { put(label * by) } else { E::ZERO };
+        logit[row] = if class.is_some() { put(apart.label * apart.scale) } else { E::ZERO };
     }
     if let Some(prob) = &mut out.target_log_prob {
         prob[row] = if class.is_some() { put(0.0 - nll.loss) } else { E::ZERO };
     }
     if let Some(out) = &mut out.entropy {
-        out[row] = put(entropy::of_softmax(One, &nll, others.moments[0]));
+        out[row] = put(entropy);
     }
     if let Some(argmax) = &mut out.argmax {
-        argmax[row] = if lost { 0 } else { first_of(l, x, logits, E::from_f64(top), room) };
+        let top = if apart.label < others.max { others.max } else { apart.label };
+        let top = E::from_f64(top);
+        argmax[row] = if lost { 0 } else { first_of(token, x, logits, top, room) };
     }
 }
 
 /// The first class whose logit is `top`, among those that the loss sees.
-#[inline(always)]
-fn first_of<E: Float, L: Lanes<E>>(
-    l: L,
+fn first_of<E: Float>(
+    token: Token,
     x: &[E],
-    logits: &Logits,
+    logits: &LogitMap,
     top: E,
     room: &mut CapRoom<E>,
 ) -> usize {
-    if logits.softcap.is_none() {
-        return argmax::first(l, x, top).unwrap_or(0);
-    }
     for (i, tile) in x.chunks(E::TILE).enumerate() {
-        if let Some(j) = argmax::first(l, logits.tile(l, tile, room), top) {
+        let x = logits.tile(token, tile, room);
+        if let Some(j) = token.run(First { x, value: top }) {
             return i * E::TILE + j;
         }
     }

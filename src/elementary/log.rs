@@ -1,7 +1,7 @@
 //! The natural logarithm and `ln(1 + x)`.
 
 use crate::elem::Float;
-use crate::isa::{Lanes, One};
+use crate::isa::Lanes;
 
 /// `ln x` to 1 ULP; `-inf` at 0, NaN below.
 #[inline(always)]
@@ -74,10 +74,4 @@ fn specials<E: Float, L: Lanes<E>>(l: L, a: L::V, x: L::V, y: L::V) -> L::V {
     let y = l.select_lt(a, zero, l.splat(E::NAN), y);
     // Only a NaN differs from itself.
     l.select_eq(x, x, y, l.splat(E::NAN))
-}
-
-/// [`ln`] of one number.
-#[inline(always)]
-pub(crate) fn ln_f64(x: f64) -> f64 {
-    ln(One, x)
 }

@@ -2,94 +2,121 @@
 
 use crate::elem::Float;
 use crate::elementary::{exp, exp_below};
-use crate::isa::Lanes;
+use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
 use crate::walk::{self, Skip};
 
-/// `Σ g`, lanes in `E` inside a tile, `f64` across tiles.
-#[inline(always)]
-pub(crate) fn sum<E: Float, L: Lanes<E>>(l: L, g: &[E]) -> f64 {
-    let mut total = 0.0;
-    for tile in g.chunks(E::TILE) {
-        let [lanes] = walk::sum(
-            l,
-            tile,
-            Skip::past_the_end(E::ZERO),
-            #[inline(always)]
-            |g| [g],
-        );
-        total += l.fold_add(lanes).to_f64();
-    }
-    total
+/// `Σ g`, or `Σ g · p`: lanes in `E` inside a tile, `f64` across tiles.
+pub(crate) struct Dot<'a, E> {
+    pub(crate) g: &'a [E],
+    pub(crate) p: Option<&'a [E]>,
 }
 
-/// `Σ g · p`, lanes in `E` inside a tile, `f64` across tiles.
-#[inline(always)]
-pub(crate) fn dot<E: Float, L: Lanes<E>>(l: L, g: &[E], p: &[E]) -> f64 {
-    let mut total = 0.0;
-    for (g, p) in g.chunks(E::TILE).zip(p.chunks(E::TILE)) {
-        let [lanes] = walk::sum2(
-            l,
-            g,
-            Skip::past_the_end(E::ZERO),
-            p,
-            Skip::past_the_end(E::ZERO),
-            #[inline(always)]
-            |g, p| [l.mul(g, p)],
-        );
-        total += l.fold_add(lanes).to_f64();
+impl<E: Float> Kernel<E> for Dot<'_, E> {
+    type Out = f64;
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(self, l: L) -> f64 {
+        let zeros = Skip::past_the_end(E::ZERO);
+        let mut total = 0.0;
+        for (i, g) in self.g.chunks(E::TILE).enumerate() {
+            let [lanes] = match self.p {
+                None => walk::sum(
+                    l,
+                    g,
+                    zeros,
+                    #[inline(always)]
+                    |g| [g],
+                ),
+                Some(p) => walk::sum2(
+                    l,
+                    g,
+                    zeros,
+                    &p[i * E::TILE..],
+                    zeros,
+                    #[inline(always)]
+                    |g, p| [l.mul(g, p)],
+                ),
+            };
+            total += l.fold_add(lanes).to_f64();
+        }
+        total
     }
-    total
 }
 
 /// `g - e^y · sum`, with one NaN for all NaNs.
-#[inline(always)]
-pub(crate) fn log_softmax<E: Float, L: Lanes<E>>(l: L, io: &mut RowIo<'_, E>, y: &[E], sum: E) {
-    let minus_sum = l.splat(E::ZERO - sum);
-    walk::map2(
-        l,
-        io,
-        y,
-        #[inline(always)]
-        |g, y| canonical(l, l.mul_add(exp(l, y), minus_sum, g)),
-    );
+pub(crate) struct LogSoftmax<'a, E> {
+    pub(crate) io: RowIo<'a, E>,
+    pub(crate) y: &'a [E],
+    pub(crate) sum: E,
+}
+
+impl<E: Float> Kernel<E> for LogSoftmax<'_, E> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(mut self, l: L) {
+        let minus_sum = l.splat(E::ZERO - self.sum);
+        walk::map2(
+            l,
+            &mut self.io,
+            self.y,
+            #[inline(always)]
+            |g, y| canonical(l, l.mul_add(exp(l, y), minus_sum, g)),
+        );
+    }
 }
 
 /// `p · (g - dot)`, with one NaN for all NaNs.
-#[inline(always)]
-pub(crate) fn softmax<E: Float, L: Lanes<E>>(l: L, io: &mut RowIo<'_, E>, p: &[E], dot: E) {
-    let dot = l.splat(dot);
-    walk::map2(
-        l,
-        io,
-        p,
-        #[inline(always)]
-        |g, p| canonical(l, l.mul(p, l.sub(g, dot))),
-    );
+pub(crate) struct Softmax<'a, E> {
+    pub(crate) io: RowIo<'a, E>,
+    pub(crate) p: &'a [E],
+    pub(crate) dot: E,
+}
+
+impl<E: Float> Kernel<E> for Softmax<'_, E> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(mut self, l: L) {
+        let dot = l.splat(self.dot);
+        walk::map2(
+            l,
+            &mut self.io,
+            self.p,
+            #[inline(always)]
+            |g, p| canonical(l, l.mul(p, l.sub(g, dot))),
+        );
+    }
 }
 
 /// `factor · e^u (mean - u)` with `u = x - max`; `0 · inf` is 0.
-#[inline(always)]
-pub(crate) fn entropy<E: Float, L: Lanes<E>>(
-    l: L,
-    io: &mut RowIo<'_, E>,
-    max: E,
-    factor: E,
-    mean: E,
-) {
-    let (zero, max) = (l.splat(E::ZERO), l.splat(max));
-    let (factor, mean) = (l.splat(factor), l.splat(mean));
-    walk::map(
-        l,
-        io,
-        #[inline(always)]
-        |x| {
-            let u = l.sub(x, max);
-            let e = exp_below(l, u);
-            let product = l.mul(l.mul(e, l.sub(mean, u)), factor);
-            canonical(l, l.select_eq(e, zero, zero, product))
-        },
-    );
+pub(crate) struct Entropy<'a, E> {
+    pub(crate) io: RowIo<'a, E>,
+    pub(crate) max: E,
+    pub(crate) factor: E,
+    pub(crate) mean: E,
+}
+
+impl<E: Float> Kernel<E> for Entropy<'_, E> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(mut self, l: L) {
+        let (zero, max) = (l.splat(E::ZERO), l.splat(self.max));
+        let (factor, mean) = (l.splat(self.factor), l.splat(self.mean));
+        walk::map(
+            l,
+            &mut self.io,
+            #[inline(always)]
+            |x| {
+                let u = l.sub(x, max);
+                let e = exp_below(l, u);
+                let product = l.mul(l.mul(e, l.sub(mean, u)), factor);
+                canonical(l, l.select_eq(e, zero, zero, product))
+            },
+        );
+    }
 }
 
 /// Sign and payload of a NaN depend on the CPU: only a NaN differs from itself, replace it.

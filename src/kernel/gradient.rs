@@ -2,7 +2,7 @@
 
 use crate::elem::Float;
 use crate::elementary::exp_below;
-use crate::isa::Lanes;
+use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
 use crate::walk;
 
@@ -32,19 +32,30 @@ impl<'a, E: Float> Gradient<'a, E> {
         Gradient { weights, ..self }
     }
 
-    /// Over a row that holds `e^u`.
+}
+
+/// The map over a row that holds `e^u`.
+pub(crate) struct OfExps<'a, E> {
+    pub(crate) map: Gradient<'a, E>,
+    pub(crate) row: &'a mut [E],
+}
+
+impl<E: Float> Kernel<E> for OfExps<'_, E> {
+    type Out = ();
+
     #[inline(always)]
-    pub(crate) fn of_exps<L: Lanes<E>>(self, l: L, row: &mut [E]) {
+    fn run<L: Lanes<E>>(self, l: L) {
+        let OfExps { map, row } = self;
         let mut io = RowIo::InPlace(row);
-        let (factor, minus) = (l.splat(self.factor), l.splat(E::ZERO - self.spread));
-        if self.spread == E::ZERO {
+        let (factor, minus) = (l.splat(map.factor), l.splat(E::ZERO - map.spread));
+        if map.spread == E::ZERO {
             walk::map(
                 l,
                 &mut io,
                 #[inline(always)]
                 |e| l.mul(e, factor),
             );
-        } else if let Some(weights) = self.weights {
+        } else if let Some(weights) = map.weights {
             walk::map2(
                 l,
                 &mut io,
@@ -62,13 +73,27 @@ impl<'a, E: Float> Gradient<'a, E> {
         }
     }
 
-    /// Over a row of logits; the same bits as [`Self::of_exps`].
+}
+
+/// The map over a row of logits; the same bits as [`OfExps`].
+pub(crate) struct OfLogits<'a, E> {
+    pub(crate) map: Gradient<'a, E>,
+    pub(crate) io: RowIo<'a, E>,
+    pub(crate) max: E,
+    pub(crate) scale: E,
+}
+
+impl<E: Float> Kernel<E> for OfLogits<'_, E> {
+    type Out = ();
+
     #[inline(always)]
-    pub(crate) fn of_logits<L: Lanes<E>>(self, l: L, io: &mut RowIo<'_, E>, max: E, scale: E) {
-        let (factor, minus) = (l.splat(self.factor), l.splat(E::ZERO - self.spread));
+    fn run<L: Lanes<E>>(self, l: L) {
+        let OfLogits { map, mut io, max, scale } = self;
+        let io = &mut io;
+        let (factor, minus) = (l.splat(map.factor), l.splat(E::ZERO - map.spread));
         let (top, by) = (l.splat(if max < E::LOWEST { E::LOWEST } else { max }), l.splat(scale));
-        if self.spread != E::ZERO
-            && let Some(weights) = self.weights
+        if map.spread != E::ZERO
+            && let Some(weights) = map.weights
         {
             walk::map2(
                 l,
@@ -80,7 +105,7 @@ impl<'a, E: Float> Gradient<'a, E> {
                     l.mul_add(w, minus, l.mul(e, factor))
                 },
             );
-        } else if self.spread != E::ZERO {
+        } else if map.spread != E::ZERO {
             walk::map(
                 l,
                 io,

@@ -1,10 +1,12 @@
 //! The passes over a row, one file each: what touches memory at speed.
 
+pub(crate) mod across;
 pub(crate) mod argmax;
 pub(crate) mod backward;
 pub(crate) mod dense;
 pub(crate) mod gradient;
 pub(crate) mod log_prob;
+pub(crate) mod pointwise;
 pub(crate) mod softcap;
 pub(crate) mod stats;
 pub(crate) mod tree;

@@ -2,7 +2,7 @@
 
 use crate::elem::Float;
 use crate::elementary::tanh;
-use crate::isa::Lanes;
+use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
 use crate::walk;
 
@@ -14,43 +14,53 @@ pub(crate) struct Softcap<E> {
 }
 
 impl<E: Float> Softcap<E> {
-    /// Replaces logits by capped ones.
+    /// A vector of capped logits, and `1 - tanh²`.
     #[inline(always)]
-    pub(crate) fn cap<L: Lanes<E>>(self, l: L, io: &mut RowIo<'_, E>) {
-        let (inner, outer) = (l.splat(self.inner), l.splat(self.outer));
-        walk::map(
-            l,
-            io,
-            #[inline(always)]
-            |x| l.mul(outer, tanh(l, l.mul(inner, x)).0),
-        );
+    pub(crate) fn one<L: Lanes<E>>(self, l: L, x: L::V) -> (L::V, L::V) {
+        let (value, slope) = tanh(l, l.mul(l.splat(self.inner), x));
+        (l.mul(l.splat(self.outer), value), slope)
     }
+}
 
-    /// Replaces logits by capped ones, and leaves `1 - tanh²` in `slope`.
+/// Replaces logits by capped ones, and leaves `1 - tanh²` in `slope`.
+pub(crate) struct CapRow<'a, 'r, E> {
+    pub(crate) cap: Softcap<E>,
+    pub(crate) io: &'a mut RowIo<'r, E>,
+    pub(crate) slope: &'a mut [E],
+}
+
+impl<E: Float> Kernel<E> for CapRow<'_, '_, E> {
+    type Out = ();
+
     #[inline(always)]
-    pub(crate) fn cap_and_slope<L: Lanes<E>>(self, l: L, io: &mut RowIo<'_, E>, slope: &mut [E]) {
-        let (inner, outer) = (l.splat(self.inner), l.splat(self.outer));
+    fn run<L: Lanes<E>>(self, l: L) {
         walk::map_two(
             l,
-            io,
-            slope,
+            self.io,
+            self.slope,
             #[inline(always)]
-            |x| {
-                let (value, slope) = tanh(l, l.mul(inner, x));
-                (l.mul(outer, value), slope)
-            },
+            |x| self.cap.one(l, x),
         );
     }
 }
 
-/// Multiplies a gradient by the slope; where that is 0, so is the product.
-#[inline(always)]
-pub(crate) fn chain<E: Float, L: Lanes<E>>(l: L, gradient: &mut [E], slope: &[E]) {
-    walk::map2(
-        l,
-        &mut RowIo::InPlace(gradient),
-        slope,
-        #[inline(always)]
-        |g, slope| l.mul(g, slope),
-    );
+/// Multiplies a gradient by the slope of the cap.
+pub(crate) struct Chain<'a, E> {
+    pub(crate) gradient: &'a mut [E],
+    pub(crate) slope: &'a [E],
+}
+
+impl<E: Float> Kernel<E> for Chain<'_, E> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(self, l: L) {
+        walk::map2(
+            l,
+            &mut RowIo::InPlace(self.gradient),
+            self.slope,
+            #[inline(always)]
+            |g, slope| l.mul(g, slope),
+        );
+    }
 }

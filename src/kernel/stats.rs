@@ -7,7 +7,7 @@
 use super::tree::Tree;
 use crate::elem::Float;
 use crate::elementary::{exp_below, exp_f64};
-use crate::isa::Lanes;
+use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
 use crate::walk::{self, Skip};
 
@@ -126,54 +126,71 @@ impl<E: Float> Ask<'_, E> {
 }
 
 /// The statistics of a row.
-#[inline(always)]
-pub(crate) fn of_row<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
-    if x.len() <= E::TILE {
-        return of_tile(l, x, ask);
+pub(crate) struct StatsOf<'a, E> {
+    pub(crate) x: &'a [E],
+    pub(crate) ask: Ask<'a, E>,
+}
+
+impl<E: Float> Kernel<E> for StatsOf<'_, E> {
+    type Out = Stats;
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(self, l: L) -> Stats {
+        let StatsOf { x, ask } = self;
+        let scale = ask.scale.to_f64();
+        let mut tree = None;
+        for (i, tile) in x.chunks(E::TILE).enumerate() {
+            let start = i * E::TILE;
+            let stats = of_tile(l, tile, ask.part(start, start + tile.len()));
+            if tile.len() == x.len() {
+                return stats;
+            }
+            tree.get_or_insert_with(|| Tree::new(0)).push(stats, scale);
+        }
+        tree.map_or(Stats::NONE, |tree| tree.total(scale))
     }
-    let mut tree = Tree::new(0);
-    for (i, tile) in x.chunks(E::TILE).enumerate() {
-        let start = i * E::TILE;
-        let stats = of_tile(l, tile, ask.part(start, start + tile.len()));
-        tree.push(stats, ask.scale.to_f64());
-    }
-    tree.total(ask.scale.to_f64())
 }
 
 /// The statistics of a row of at most a tile, which leaves `e^u` in its target.
 ///
 /// While a row is in the first-level cache, scaling these is cheaper than to compute them again.
 /// At the excluded class it leaves 0.
-#[inline(always)]
-pub(crate) fn of_row_into<E: Float, L: Lanes<E>>(
-    l: L,
-    io: &mut RowIo<'_, E>,
-    ask: Ask<'_, E>,
-) -> Stats {
-    let frame = Frame::new(l, io.source(), ask);
-    let (reference, scale) = (l.splat(frame.reference), l.splat(ask.scale));
-    let sum = if ask.scale == E::ONE {
-        walk::map_sum(
-            l,
-            io,
-            frame.skip,
-            #[inline(always)]
-            |x| exp_below(l, l.sub(x, reference)),
-        )
-    } else {
-        walk::map_sum(
-            l,
-            io,
-            frame.skip,
-            #[inline(always)]
-            |x| exp_below(l, l.mul(scale, l.sub(x, reference))),
-        )
-    };
-    Stats { sum: l.fold_add(sum).to_f64(), ..frame.stats }
+pub(crate) struct StatsInto<'a, 'r, E> {
+    pub(crate) io: &'a mut RowIo<'r, E>,
+    pub(crate) ask: Ask<'a, E>,
+}
+
+impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
+    type Out = Stats;
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(self, l: L) -> Stats {
+        let StatsInto { io, ask } = self;
+        let frame = Frame::new(l, io.source(), ask);
+        let (reference, scale) = (l.splat(frame.reference), l.splat(ask.scale));
+        let sum = if ask.scale == E::ONE {
+            walk::map_sum(
+                l,
+                io,
+                frame.skip,
+                #[inline(always)]
+                |x| exp_below(l, l.sub(x, reference)),
+            )
+        } else {
+            walk::map_sum(
+                l,
+                io,
+                frame.skip,
+                #[inline(always)]
+                |x| exp_below(l, l.mul(scale, l.sub(x, reference))),
+            )
+        };
+        Stats { sum: l.fold_add(sum).to_f64(), ..frame.stats }
+    }
 }
 
 #[inline(always)]
-pub(crate) fn of_tile<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
+fn of_tile<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
     let frame = Frame::new(l, x, ask);
     let (reference, scale) = (l.splat(frame.reference), l.splat(ask.scale));
     if ask.moments {

@@ -1,12 +1,16 @@
 //! Losses as arithmetic on a few numbers of a row: to its loss and the coefficients of the gradient
 //! pass. One file for each; the same code serves a row (one lane) and many rows side by side.
 
+pub(crate) mod binary;
 pub(crate) mod calibration;
 pub(crate) mod cross_entropy;
 pub(crate) mod dense;
+pub(crate) mod divergence;
+pub(crate) mod element;
 pub(crate) mod entropy;
 pub(crate) mod focal;
 pub(crate) mod nll;
+pub(crate) mod row;
 pub(crate) mod z_loss;
 
 use crate::elem::Float;
@@ -61,7 +65,7 @@ impl Sparse {
 
 /// `a · b`, but 0 where `a` is 0, whatever `b` is.
 #[inline(always)]
-fn mass_times<E: Float, L: Lanes<E>>(l: L, a: L::V, b: L::V) -> L::V {
+pub(crate) fn mass_times<E: Float, L: Lanes<E>>(l: L, a: L::V, b: L::V) -> L::V {
     let zero = l.splat(E::ZERO);
     l.select_eq(a, zero, zero, l.mul(a, b))
 }

@@ -1,32 +1,20 @@
 //! Rows of logits as a loss sees them: scaled and capped, their statistics and their gradient.
 
+use super::room::Room;
 use crate::elem::Float;
-use crate::isa::Lanes;
-use crate::kernel::dense::Mass;
-use crate::kernel::gradient::Gradient;
-use crate::kernel::softcap::{Softcap, chain};
-use crate::kernel::stats::{self, Ask, Stats};
+use crate::isa::Token;
+use crate::kernel::dense::{Mass, Masses};
+use crate::kernel::gradient::{Gradient, OfExps, OfLogits};
+use crate::kernel::softcap::{CapRow, Chain, Softcap};
+use crate::kernel::stats::{Ask, Stats, StatsOf};
 use crate::kernel::tree::Tree;
 use crate::view::RowIo;
 
 /// What is done to the logits before the loss: `softcap · tanh(scale · x / softcap)`, or `scale · x`.
 #[derive(Clone, Copy, Debug)]
-pub struct Logits {
+pub struct LogitMap {
     pub(crate) scale: f64,
     pub(crate) softcap: Option<f64>,
-}
-
-/// Room for a tile, cleared when it is first asked for: most calls need none.
-pub(crate) struct Room<E: Float>(Option<E::Scratch>);
-
-impl<E: Float> Room<E> {
-    pub(crate) const fn new() -> Self {
-        Room(None)
-    }
-
-    fn get(&mut self, len: usize) -> &mut [E] {
-        &mut self.0.get_or_insert_with(E::scratch).as_mut()[..len]
-    }
 }
 
 /// A tile of capped logits and one of their slopes.
@@ -43,9 +31,8 @@ impl<E: Float> CapRoom<E> {
 
 /// The masses of targets `t`, those of the classes from `start` on: the targets themselves or what is
 /// made of them.
-#[inline(always)]
-pub(crate) fn masses<'t, E: Float, L: Lanes<E>>(
-    l: L,
+pub(crate) fn masses<'t, E: Float>(
+    token: Token,
     mass: &Mass<'_, E>,
     t: &'t [E],
     start: usize,
@@ -54,9 +41,9 @@ pub(crate) fn masses<'t, E: Float, L: Lanes<E>>(
     if mass.is_target() {
         return t;
     }
-    let room = room.get(t.len());
-    mass.map(l, &mut RowIo::Apart(t, room), start);
-    room
+    let out = room.get(t.len());
+    token.run(Masses { mass, t, start, out: &mut *out });
+    out
 }
 
 /// A gradient row: the map for all classes, and the value of one of them.
@@ -69,11 +56,12 @@ pub(crate) struct RowGradient<'a, E> {
     pub(crate) fixed: (usize, E),
 }
 
-impl Logits {
+impl LogitMap {
     /// As they are.
-    pub(crate) const PLAIN: Logits = Logits { scale: 1.0, softcap: None };
+    pub(crate) const PLAIN: LogitMap = LogitMap { scale: 1.0, softcap: None };
 
-    fn cap<E: Float>(&self) -> Option<Softcap<E>> {
+    /// The cap, if there is one.
+    pub(crate) fn cap<E: Float>(&self) -> Option<Softcap<E>> {
         self.softcap.map(|cap| Softcap {
             inner: E::from_f64(self.scale / cap),
             outer: E::from_f64(cap),
@@ -88,95 +76,91 @@ impl Logits {
     /// The same of logits that are capped already.
     pub(crate) fn without_cap(self) -> Self {
         match self.softcap {
-            Some(_) => Logits::PLAIN,
+            Some(_) => LogitMap::PLAIN,
             None => self,
         }
     }
 
     /// One logit.
-    #[inline(always)]
-    pub(crate) fn one<E: Float, L: Lanes<E>>(&self, l: L, x: E) -> E {
-        let mut x = [x];
+    pub(crate) fn one<E: Float>(&self, token: Token, x: E) -> E {
+        let (mut x, mut slope) = ([x], [E::ZERO]);
         if let Some(cap) = self.cap() {
-            cap.cap(l, &mut RowIo::InPlace(&mut x));
+            let io = &mut RowIo::InPlace(&mut x);
+            token.run(CapRow { cap, io, slope: &mut slope });
         }
         x[0]
     }
 
     /// A tile of logits: itself or capped.
-    #[inline(always)]
-    pub(crate) fn tile<'t, E: Float, L: Lanes<E>>(
+    pub(crate) fn tile<'t, E: Float>(
         &self,
-        l: L,
+        token: Token,
         x: &'t [E],
         room: &'t mut CapRoom<E>,
     ) -> &'t [E] {
         let Some(cap) = self.cap() else { return x };
-        let capped = room.capped.get(x.len());
-        cap.cap(l, &mut RowIo::Apart(x, capped));
+        let (capped, slope) = (room.capped.get(x.len()), room.slope.get(x.len()));
+        token.run(CapRow { cap, io: &mut RowIo::Apart(x, &mut *capped), slope });
         capped
     }
 
     /// The statistics of a row.
-    #[inline(always)]
-    pub(crate) fn stats<E: Float, L: Lanes<E>>(
+    pub(crate) fn stats<E: Float>(
         &self,
-        l: L,
+        token: Token,
         x: &[E],
         ask: Ask<'_, E>,
         room: &mut CapRoom<E>,
     ) -> Stats {
         if self.softcap.is_none() {
-            return stats::of_row(l, x, ask);
+            return token.run(StatsOf { x, ask });
         }
         let mut tree = Tree::new(0);
         for (i, tile) in x.chunks(E::TILE).enumerate() {
             let (start, len) = (i * E::TILE, tile.len());
-            let tile = self.tile(l, tile, room);
-            tree.push(stats::of_tile(l, tile, ask.part(start, start + len)), 1.0);
+            let x = self.tile(token, tile, room);
+            tree.push(token.run(StatsOf { x, ask: ask.part(start, start + len) }), 1.0);
         }
         tree.total(1.0)
     }
 
     /// Puts the capped logits of a row of at most a tile into the target, and keeps their slopes;
     /// returns where the logits of the loss are then.
-    #[inline(always)]
-    pub(crate) fn capped_in_target<'r, E: Float, L: Lanes<E>>(
+    pub(crate) fn capped_in_target<'r, E: Float>(
         &self,
-        l: L,
+        token: Token,
         mut io: RowIo<'r, E>,
         room: &mut CapRoom<E>,
     ) -> RowIo<'r, E> {
         let Some(cap) = self.cap() else { return io };
         let len = io.source().len();
-        cap.cap_and_slope(l, &mut io, room.slope.get(len));
+        token.run(CapRow { cap, io: &mut io, slope: room.slope.get(len) });
         match io {
             RowIo::Apart(_, target) | RowIo::InPlace(target) => RowIo::InPlace(target),
         }
     }
 
     /// Turns a row of at most a tile, that holds `e^u`, into the gradient.
-    #[inline(always)]
-    pub(crate) fn gradient_of_exps<E: Float, L: Lanes<E>>(
+    pub(crate) fn gradient_of_exps<E: Float>(
         &self,
-        l: L,
+        token: Token,
         row: &mut [E],
         gradient: RowGradient<'_, E>,
         room: &mut CapRoom<E>,
     ) {
-        gradient.map.of_exps(l, row);
+        token.run(OfExps { map: gradient.map, row: &mut *row });
         row[gradient.fixed.0] = gradient.fixed.1;
         if self.softcap.is_some() {
-            chain(l, row, room.slope.get(row.len()));
+            let slope = room.slope.get(row.len());
+            token.run(Chain { gradient: row, slope });
         }
     }
 
     /// Turns a row of logits into the gradient; `targets` are those of dense losses, with room for
     /// their masses.
-    #[inline(always)]
-    pub(crate) fn gradient_of_logits<E: Float, L: Lanes<E>>(
+    pub(crate) fn gradient_of_logits<E: Float>(
         &self,
-        l: L,
+        token: Token,
         mut io: RowIo<'_, E>,
         gradient: RowGradient<'_, E>,
         mut targets: Option<(&Mass<'_, E>, &[E], &mut Room<E>)>,
@@ -186,7 +170,7 @@ impl Logits {
         let RowGradient { map, fixed, .. } = gradient;
         let cap = self.cap();
         if cap.is_none() && targets.is_none() {
-            map.of_logits(l, &mut io, max, factor);
+            token.run(OfLogits { map, io: io.reborrow(), max, scale: factor });
             io.target()[fixed.0] = fixed.1;
             return;
         }
@@ -197,15 +181,19 @@ impl Logits {
             let mut tile = io.part(start, end);
             let mut map = map.part(start, end);
             if let Some((mass, t, room)) = &mut targets {
-                map.weights = Some(masses(l, mass, &t[start..end], start, room));
+                map.weights = Some(masses(token, mass, &t[start..end], start, room));
             }
             match cap {
-                None => map.of_logits(l, &mut tile, max, factor),
+                None => {
+                    token.run(OfLogits { map, io: tile.reborrow(), max, scale: factor });
+                }
                 Some(cap) => {
                     let capped = room.capped.get(end - start);
                     let slope = room.slope.get(end - start);
-                    cap.cap_and_slope(l, &mut RowIo::Apart(tile.source(), capped), slope);
-                    map.of_logits(l, &mut RowIo::Apart(capped, tile.target()), max, factor);
+                    let io = &mut RowIo::Apart(tile.source(), &mut *capped);
+                    token.run(CapRow { cap, io, slope });
+                    let io = RowIo::Apart(capped, tile.target());
+                    token.run(OfLogits { map, io, max, scale: factor });
                 }
             }
             let target = tile.target();
@@ -213,7 +201,7 @@ impl Logits {
                 target[fixed.0 - start] = fixed.1;
             }
             if cap.is_some() {
-                chain(l, target, room.slope.get(end - start));
+                token.run(Chain { gradient: target, slope: room.slope.get(end - start) });
             }
             start = end;
         }

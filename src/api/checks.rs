@@ -1,0 +1,102 @@
+//! What every public function asks of its arguments before anything is written.
+
+use crate::element::Element;
+use crate::error::Error;
+use crate::labels::Targets;
+use crate::par::leaf_rows;
+use crate::sum::ExactSum;
+
+/// Refuses a matrix whose shape is not the expected one.
+pub(super) fn same_shape(
+    what: &'static str,
+    expected: (usize, usize),
+    actual: (usize, usize),
+) -> Result<(), Error> {
+    if expected == actual { Ok(()) } else { Err(Error::ShapeMismatch { what, expected, actual }) }
+}
+
+/// Refuses a vector that has not one element for each row.
+pub(super) fn one_per_row(what: &'static str, rows: usize, len: usize) -> Result<(), Error> {
+    if rows == len { Ok(()) } else { Err(Error::RowCount { what, rows, len }) }
+}
+
+/// Refuses a vector that has not one element for each class.
+pub(super) fn one_per_class(what: &'static str, classes: usize, len: usize) -> Result<(), Error> {
+    if classes == len { Ok(()) } else { Err(Error::ClassCount { what, classes, len }) }
+}
+
+/// Refuses weights that are negative, infinite or NaN.
+pub(super) fn weights<T: Element>(what: &'static str, weights: &[T]) -> Result<(), Error> {
+    let good = |w: &T| (0.0..f64::INFINITY).contains(&w.to_f64());
+    match weights.iter().position(|w| !good(w)) {
+        None => Ok(()),
+        Some(index) => {
+            Err(Error::InvalidWeight { what, index, value: weights[index].to_f64() })
+        }
+    }
+}
+
+/// Refuses an option that is not in its range.
+pub(super) fn option(
+    option: &'static str,
+    value: f64,
+    good: bool,
+    allowed: &'static str,
+) -> Result<(), Error> {
+    if good { Ok(()) } else { Err(Error::InvalidOption { option, value, allowed }) }
+}
+
+/// Refuses an option that is not a finite number above 0, in `T` too.
+pub(super) fn positive<T: Element>(name: &'static str, value: f64) -> Result<(), Error> {
+    let in_type = T::from_f64(value).to_f64();
+    let good = value > 0.0 && in_type > 0.0 && in_type < f64::INFINITY;
+    option(name, value, good, "a finite number above 0")
+}
+
+/// Refuses an option that is not a finite number of at least 0, in `T` too.
+pub(super) fn not_negative<T: Element>(name: &'static str, value: f64) -> Result<(), Error> {
+    let good = value >= 0.0 && T::from_f64(value).to_f64() < f64::INFINITY;
+    option(name, value, good, "a finite number of at least 0")
+}
+
+/// The weights of the rows that count.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Weight {
+    /// `Σ v w_y`
+    pub(super) weight: ExactSum,
+    /// `Σ v`
+    pub(super) row_weight: ExactSum,
+}
+
+/// Adds up the weights of the rows with a label, leaf by leaf as the losses.
+pub(super) fn weigh<T: Element>(
+    targets: &Targets<'_>,
+    (rows, classes): (usize, usize),
+    class_weights: Option<&[T]>,
+    row_weights: Option<&[T]>,
+) -> Weight {
+    let mut sums = Weight { weight: ExactSum::new(), row_weight: ExactSum::new() };
+    if class_weights.is_none() && row_weights.is_none() {
+        let kept = (0..rows).filter(|row| targets.class(*row).is_some()).count() as f64;
+        sums.weight.add(kept);
+        sums.row_weight.add(kept);
+        return sums;
+    }
+    let leaf = leaf_rows(classes);
+    let mut start = 0;
+    while start < rows {
+        let end = rows.min(start + leaf);
+        let (mut weight, mut row_weight) = (0.0, 0.0);
+        for row in start..end {
+            if let Some(y) = targets.class(row) {
+                let v = row_weights.map_or(1.0, |v| v[row].to_f64());
+                weight += v * class_weights.map_or(1.0, |w| w[y].to_f64());
+                row_weight += v;
+            }
+        }
+        sums.weight.add(weight);
+        sums.row_weight.add(row_weight);
+        start = end;
+    }
+    sums
+}
