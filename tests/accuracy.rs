@@ -5,10 +5,10 @@
 use support::bounds::{Exact, Meter, Quantity};
 use support::elementary::{self, Function};
 use support::inputs::{Case, Kind};
-use support::ops::{Call, Op, run};
+use support::ops::{Call, Loss, Op, run};
 use support::{Sample, paths};
 use xent::accuracy;
-use xent::{CrossEntropy, Path, Reduction};
+use xent::Path;
 
 mod support;
 
@@ -25,7 +25,7 @@ fn measure<T: Sample>() -> Meter {
         for kind in Kind::ALL {
             let case = Case::<T>::new(kind, rows, classes);
             let exact = Exact::new(&case);
-            let loss = CrossEntropy::new().reduction(Reduction::Sum);
+            let loss = Loss::sum();
             let all = |op| run(op, &case, &Call { loss, ..Call::on(Path::best()) });
             exact.check_log_sum_exp(&all(Op::LogSumExp), &mut meter);
             exact.check_log_softmax(&all(Op::LogSoftmax), &mut meter);

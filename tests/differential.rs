@@ -4,14 +4,14 @@
 use support::Sample;
 use support::bounds::{Exact, Meter};
 use support::inputs::{self, Case, IGNORED, Kind};
-use support::ops::{Call, Op, Output, run};
+use support::ops::{Call, Loss, Op, Output, run};
 use support::paths;
-use xent::{CrossEntropy, Exec, Path, Reduction};
+use xent::{Exec, Path};
 
 mod support;
 
 /// Runs an operation on every path and in every form; returns what all of them gave.
-fn same_on_every_path<T: Sample>(op: Op, case: &Case<T>, loss: CrossEntropy) -> Output<T> {
+fn same_on_every_path<T: Sample>(op: Op, case: &Case<T>, loss: Loss) -> Output<T> {
     let call = |path| Call { loss, ..Call::on(path) };
     let expected = run(op, case, &call(Path::Scalar));
     expected.assert_canonical_nans(&format_args!("{op:?} of {}", case.name));
@@ -32,8 +32,8 @@ fn same_on_every_path<T: Sample>(op: Op, case: &Case<T>, loss: CrossEntropy) -> 
     expected
 }
 
-fn sum() -> CrossEntropy {
-    CrossEntropy::new().reduction(Reduction::Sum)
+fn sum() -> Loss {
+    Loss::sum()
 }
 
 /// Every operation on every path, then against the oracle.
@@ -229,10 +229,10 @@ fn special_rows<T: Sample>() {
         let kept =
             (1..case.rows()).step_by(2).map(|r| run(Op::Losses, &case.row(r), &Call::default()));
         let kept = kept.map(|out| out.by_row[0].widen()).sum::<f64>() / fills.len() as f64;
-        let mean = same_on_every_path(Op::Loss, &case, CrossEntropy::new()).reduced.unwrap();
+        let mean = same_on_every_path(Op::Loss, &case, Loss::default()).reduced.unwrap();
         assert!((mean - kept).abs() <= 1e-6 * kept, "{mean}, not {kept}");
         case.labels.fill(IGNORED);
-        let none = same_on_every_path(Op::LossAndGradient, &case, CrossEntropy::new());
+        let none = same_on_every_path(Op::LossAndGradient, &case, Loss::default());
         assert!(none.reduced.unwrap().is_nan());
         assert!(none.matrix.iter().all(|g| g.bits() == 0));
         let none = same_on_every_path(Op::LossAndGradient, &case, sum());
@@ -368,7 +368,7 @@ fn any_threads<T: Sample>() {
     let thread_bounds: &[usize] = if support::small() { &[2, 3] } else { &[1, 2, 3, 7, 0] };
     for case in large_cases::<T>() {
         for op in Op::ALL {
-            for loss in [sum(), CrossEntropy::new().upstream(0.37)] {
+            for loss in [sum(), Loss::upstream(0.37)] {
                 let expected = run(op, &case, &Call { loss, ..Call::on(Path::Scalar) });
                 for path in paths() {
                     for &threads in thread_bounds {
@@ -439,7 +439,7 @@ fn reductions<T: Sample>() {
         let (exact, _) = oracle::cross_entropy_mean::<T::Reference>(&logits, classes, &labels);
         // Losses are not negative: the relative error of the sum is no worse than that of the worst.
         let bound = xent::accuracy::CROSS_ENTROPY.at::<T>(100.0);
-        let mean = CrossEntropy::new().upstream(-2.5);
+        let mean = Loss::upstream(-2.5);
         let out = same_on_every_path(Op::LossAndGradient, &case, mean);
         let error = (out.reduced.unwrap() / exact.to_f64() - 1.0).abs();
         assert!(error <= bound || exact.to_f64() == 0.0, "{}: off by {error:e}", case.name);
@@ -468,6 +468,6 @@ fn empty_batches() {
         assert!(out.matrix.is_empty() && out.by_row.is_empty());
         assert!(out.reduced.is_none_or(|sum| sum == 0.0));
     }
-    let mean = same_on_every_path(Op::Loss, &case, CrossEntropy::new());
+    let mean = same_on_every_path(Op::Loss, &case, Loss::default());
     assert!(mean.reduced.unwrap().is_nan());
 }

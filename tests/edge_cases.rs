@@ -51,7 +51,7 @@ struct Outcome<T> {
 }
 
 fn outcome<T: Num, Y: Label>(
-    call: CrossEntropy,
+    call: CrossEntropy<'_, T>,
     classes: usize,
     logits: &[T],
     labels: &[Y],
@@ -96,7 +96,7 @@ fn outcome<T: Num, Y: Label>(
     Outcome { losses, sum, mean, gradient, mean_gradient }
 }
 
-fn on(path: Path) -> CrossEntropy {
+fn on<T>(path: Path) -> CrossEntropy<'static, T> {
     CrossEntropy::new().path(path)
 }
 
@@ -467,7 +467,7 @@ fn label_types<T: Num>(path: Path) {
 
     fn check<T: Num, Y: Label + Copy>(
         expected: &Outcome<T>,
-        call: CrossEntropy,
+        call: CrossEntropy<'_, T>,
         logits: &[T],
         labels: [Y; 4],
         negative: Option<Y>,

@@ -2,7 +2,7 @@
 
 use super::alloc::vec;
 use super::alloc::vec::Vec;
-use super::row::{Row, top, weigh};
+use super::row::{Row, weigh};
 use super::{Real, nan};
 
 /// Options of the losses of a row of logits.
@@ -61,7 +61,7 @@ pub(super) fn class_weight<R: Real>(options: &Options, class: usize) -> R {
     R::from_f64(options.class_weights.map_or(1.0, |weights| weights[class]))
 }
 
-/// The row `s` and `ds_j / dx_j`; none if a logit is NaN or `+inf` or all are `-inf`.
+/// The row `s` and `ds_j / dx_j`; none if a logit is NaN or, without a cap, `+inf` or all are `-inf`.
 ///
 /// The derivative of `κ tanh(x' / κ)` is `1 - (s / κ)² = 4e / (1 + e)²` with `e = e^(-2|x'| / κ)`,
 /// which does not cancel near the cap.
@@ -70,7 +70,12 @@ fn transformed<R: Real>(x: &[f64], options: &Options) -> Option<(Row<R>, Vec<R>)
     let Some(cap) = options.softcap else {
         return Some((Row::scaled(x, options.scale)?, vec![scale; x.len()]));
     };
-    let (top, cap) = (top(x)?, R::from_f64(cap));
+    // The cap makes finite numbers of infinities.
+    if x.iter().any(|x| x.is_nan()) {
+        return None;
+    }
+    let top = (0..x.len()).fold(0, |best, j| if x[j] > x[best] { j } else { best });
+    let cap = R::from_f64(cap);
     let one = R::from_f64(1.0);
     let slope = |y: R| {
         let e = (R::from_f64(-2.0) * if y.to_f64() < 0.0 { -y } else { y }).exp();

@@ -224,7 +224,7 @@ impl<T: Num> Args<T> {
         all
     }
 
-    pub fn cross_entropy(&self) -> CrossEntropy {
+    pub fn cross_entropy(&self) -> CrossEntropy<'static, T> {
         CrossEntropy::new().exec(self.exec).reduction(self.reduction)
     }
 }

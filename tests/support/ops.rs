@@ -2,7 +2,7 @@
 
 use super::inputs::Case;
 use super::{Sample, assert_same_bits};
-use xent::{CrossEntropy, Exec, Path, Rows, RowsMut};
+use xent::{CrossEntropy, Exec, Path, Reduction, Rows, RowsMut};
 
 /// An operation on rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +42,39 @@ impl Op {
     }
 }
 
+/// Options of the losses.
+#[derive(Clone, Copy, Debug)]
+pub struct Loss {
+    pub reduction: Reduction,
+    pub upstream: f64,
+}
+
+impl Default for Loss {
+    fn default() -> Self {
+        Loss { reduction: Reduction::Mean, upstream: 1.0 }
+    }
+}
+
+impl Loss {
+    pub fn sum() -> Self {
+        Loss { reduction: Reduction::Sum, ..Loss::default() }
+    }
+
+    pub fn upstream(upstream: f64) -> Self {
+        Loss { upstream, ..Loss::default() }
+    }
+
+    fn build<T: Sample>(self) -> CrossEntropy<'static, T> {
+        CrossEntropy::new().reduction(self.reduction).upstream(self.upstream)
+    }
+}
+
 /// How to call an operation: none of it may change a bit of the result, but for the loss's options.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Call {
     pub exec: Exec,
     /// Reduction and upstream gradient of the losses.
-    pub loss: CrossEntropy,
+    pub loss: Loss,
     pub in_place: bool,
     /// Elements before the first row of what is read.
     pub input_offset: usize,
@@ -193,7 +220,7 @@ pub fn run<T: Sample>(op: Op, case: &Case<T>, call: &Call) -> Output<T> {
     let mut source_buffer = input(source);
     let mut target = Buffer::unwritten(rows, classes, call.output_offset, call.output_gap);
     let mut by_row = Buffer::unwritten(rows, 1, call.output_offset, 0);
-    let (exec, loss, labels) = (call.exec, call.loss.exec(call.exec), &case.labels);
+    let (exec, loss, labels) = (call.exec, call.loss.build().exec(call.exec), &case.labels);
     let upstream = Some(&case.row_upstream[..]);
 
     let mut reduced = None;
