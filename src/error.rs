@@ -188,7 +188,10 @@ impl fmt::Display for Error {
                 write!(f, "class {class} is no multiple of the {tile} classes of a tile")
             }
             Error::NotAdjacent { end, start } => {
-                write!(f, "a part that starts at class {start} does not follow one that ends at {end}")
+                write!(
+                    f,
+                    "a part that starts at class {start} does not follow one that ends at {end}"
+                )
             }
             Error::StridedMismatch { what, expected, actual } => write!(
                 f,

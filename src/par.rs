@@ -19,6 +19,7 @@ pub(crate) trait Job: Send + Sized {
 
 /// The sums of all leaves.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "one leaf is summed without the large variant")]
 pub enum Sums {
     /// Of at most one leaf.
     One([f64; SUMS]),

@@ -38,7 +38,11 @@ impl Shape {
             // No position, and so no element.
             let whole = len == 0;
             let empty = Shape { outer: 0, classes, inner };
-            return if whole { Ok(empty) } else { Err(Error::NotWholeRows { len, classes: plane }) };
+            return if whole {
+                Ok(empty)
+            } else {
+                Err(Error::NotWholeRows { len, classes: plane })
+            };
         }
         if !len.is_multiple_of(plane) {
             return Err(Error::NotWholeRows { len, classes: plane });

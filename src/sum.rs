@@ -40,11 +40,8 @@ impl ExactSum {
             if i > 1 && !carry {
                 break;
             }
-            (*word, carry) = if x < 0.0 {
-                subtract(*word, part, carry)
-            } else {
-                add(*word, part, carry)
-            };
+            (*word, carry) =
+                if x < 0.0 { subtract(*word, part, carry) } else { add(*word, part, carry) };
         }
     }
 
@@ -96,9 +93,9 @@ impl ExactSum {
 
     pub(crate) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
         let mut sum = ExactSum::new();
-        let mut words = bytes.chunks_exact(8).map(|chunk| {
-            chunk.iter().rev().fold(0_u64, |word, byte| word << 8 | u64::from(*byte))
-        });
+        let mut words = bytes
+            .chunks_exact(8)
+            .map(|chunk| chunk.iter().rev().fold(0_u64, |word, byte| word << 8 | u64::from(*byte)));
         for (word, from) in sum.words.iter_mut().zip(&mut words) {
             *word = from;
         }

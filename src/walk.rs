@@ -130,13 +130,7 @@ pub(crate) fn in_blocks<E: Float, L: Lanes<E>, const N: usize>(
 
 /// The vector `x[start..end]`, with [`Skip::pad`] where it says so.
 #[inline(always)]
-fn vector<E: Float, L: Lanes<E>>(
-    l: L,
-    x: &[E],
-    start: usize,
-    end: usize,
-    skip: Skip<E>,
-) -> L::V {
+fn vector<E: Float, L: Lanes<E>>(l: L, x: &[E], start: usize, end: usize, skip: Skip<E>) -> L::V {
     let x = &x[start..end];
     let i = skip.excluded.unwrap_or(usize::MAX).wrapping_sub(start);
     let whole = x.len() == L::LANES && i >= L::LANES;

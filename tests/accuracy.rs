@@ -7,8 +7,8 @@ use support::elementary::{self, Function};
 use support::inputs::{Case, Kind};
 use support::ops::{Call, Loss, Op, run};
 use support::{Sample, paths};
-use xent::accuracy;
 use xent::Path;
+use xent::accuracy;
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! The element types and the buffers.
 
+use crate::family::Extra;
 use crate::ops::Op;
 use crate::rulers::Maximum;
 use std::ops::{Add, Deref, DerefMut, Div, Sub};
@@ -60,6 +61,8 @@ pub struct Data<T> {
     /// What the backward operations read: the forward operation's output and its gradient.
     pub forward: Vec<T>,
     pub upstream: Vec<T>,
+    /// What the losses of the family want besides.
+    pub extra: Option<Extra<T>>,
 }
 
 impl<T: Number> Data<T> {
@@ -77,6 +80,7 @@ impl<T: Number> Data<T> {
             per_row: vec![T::of(1.0); rows],
             forward: vec![],
             upstream: vec![],
+            extra: None,
         }
     }
 
@@ -86,6 +90,10 @@ impl<T: Number> Data<T> {
             Op::LogSoftmaxBackward => Exec::log_softmax,
             Op::SoftmaxBackward => Exec::softmax,
             Op::CrossEntropyGradientInPlace => return self.refill(),
+            Op::Family(_) => {
+                self.extra = Some(Extra::new(self.rows, self.classes));
+                return;
+            }
             _ => return,
         };
         let mut random = Random(2);

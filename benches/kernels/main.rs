@@ -19,6 +19,7 @@
 
 mod check;
 mod data;
+mod family;
 mod machine;
 mod naive;
 mod ops;
@@ -97,7 +98,7 @@ fn argument(name: &str) -> bool {
 fn run<T: Number>(criterion: &mut Criterion, pace: &Pace, shape: &Shape, report: &mut Report) {
     // Made by the first benchmark that runs, so that a filter does not pay for the other shapes.
     let mut setting = None;
-    for &op in shape.ops {
+    for op in shape.operations() {
         let mut group = criterion.benchmark_group(format!("{}/{}/{shape}", op.name(), T::NAME));
         let samples = pace.set(&mut group, shape.elements());
         for contender in contenders(shape, op) {

@@ -1,6 +1,7 @@
 //! The operations, and the timing of one of them.
 
 use crate::data::{Data, Number};
+use crate::family::{self, Member};
 use crate::naive;
 use crate::rulers::Ruler;
 use std::hint::black_box;
@@ -21,6 +22,8 @@ pub enum Op {
     CrossEntropyGradient,
     /// The loss, and the gradient over the logits.
     CrossEntropyGradientInPlace,
+    /// Another loss, or the loss with an option.
+    Family(Member),
 }
 
 impl Op {
@@ -45,6 +48,7 @@ impl Op {
             Op::CrossEntropy => "cross_entropy",
             Op::CrossEntropyGradient => "cross_entropy_gradient",
             Op::CrossEntropyGradientInPlace => "cross_entropy_gradient_in_place",
+            Op::Family(member) => member.name(),
         }
     }
 
@@ -52,6 +56,7 @@ impl Op {
     pub fn ruler(self) -> Ruler {
         match self {
             Op::LogSumExp | Op::CrossEntropy => Ruler::Read,
+            Op::Family(member) if member.reads_only() => Ruler::Read,
             _ => Ruler::Copy,
         }
     }
@@ -63,7 +68,16 @@ impl Op {
                 Some(self)
             }
             Op::CrossEntropyGradientInPlace => Some(Op::CrossEntropyGradient),
-            Op::LogSumExp | Op::LogSoftmaxBackward | Op::SoftmaxBackward => None,
+            Op::LogSumExp | Op::LogSoftmaxBackward | Op::SoftmaxBackward | Op::Family(_) => None,
+        }
+    }
+
+    /// What a loss of the family is held against.
+    pub fn plain(self) -> Option<Op> {
+        match self {
+            Op::Family(member) if member.reads_only() => Some(Op::CrossEntropy),
+            Op::Family(_) => Some(Op::CrossEntropyGradient),
+            _ => None,
         }
     }
 
@@ -144,6 +158,7 @@ fn kernel<T: Number>(data: &mut Data<T>, op: Op, exec: Exec) -> f64 {
             let (_, labels, out) = data.labelled();
             loss.loss_and_gradient_in_place(out, labels)
         }
+        Op::Family(member) => family::run(data, member, exec),
     };
     done.unwrap_or_else(|error| panic!("{}: {error}", op.name()))
 }

@@ -1,5 +1,6 @@
 //! Which operations are timed on which shapes.
 
+use crate::family::Member;
 use crate::ops::Op::{self, *};
 use std::fmt;
 
@@ -12,15 +13,27 @@ pub struct Shape {
     pub ops: &'static [Op],
     /// Those of them that are timed on all threads, too.
     pub threaded: &'static [Op],
+    /// Whether the losses of the family follow.
+    pub family: bool,
 }
 
 impl Shape {
     const fn new(rows: usize, classes: usize, ops: &'static [Op]) -> Self {
-        Shape { rows, classes, ops, threaded: &[] }
+        Shape { rows, classes, ops, threaded: &[], family: false }
     }
 
     const fn threaded(self, threaded: &'static [Op]) -> Self {
         Shape { threaded, ..self }
+    }
+
+    const fn with_family(self) -> Self {
+        Shape { family: true, ..self }
+    }
+
+    /// All operations, in the order in which they are timed.
+    pub fn operations(&self) -> impl Iterator<Item = Op> {
+        let family = if self.family { &Member::ALL[..] } else { &[] };
+        self.ops.iter().copied().chain(family.iter().copied().map(Family))
     }
 
     pub fn elements(&self) -> usize {
@@ -46,9 +59,13 @@ pub const F32: &[Shape] = &[
     Shape::new(65_536, 10, &Op::ALL),
     Shape::new(16_384, 100, LOSSES_AND_LOG_SOFTMAX),
     // 256 kB: in a core's own cache.
-    Shape::new(64, 1_000, &Op::ALL),
+    Shape::new(64, 1_000, &Op::ALL).with_family(),
     // 16 MB: in the shared cache of a server.
-    Shape::new(4_096, 1_000, &Op::ALL).threaded(&[CrossEntropy, CrossEntropyGradient]),
+    Shape::new(4_096, 1_000, &Op::ALL)
+        .threaded(&[CrossEntropy, CrossEntropyGradient])
+        .with_family(),
+    // Four images of 14 x 14 points and 21 classes.
+    Shape::new(784, 21, LOSSES).with_family(),
     Shape::new(1_024, 4_096, LOSSES_AND_LOG_SOFTMAX),
     // One token of a language model.
     Shape::new(1, 128_256, LOSSES).threaded(LOSSES),

@@ -66,6 +66,8 @@ struct Row<'a> {
     ruler: Option<&'a Measured>,
     /// The best path on one thread.
     one_thread: Option<&'a Measured>,
+    /// Plain cross-entropy on the preferred path, of what is held against it.
+    plain: Option<&'a Measured>,
 }
 
 impl Row<'_> {
@@ -84,6 +86,10 @@ impl Row<'_> {
 
     fn over_ruler(&self) -> Option<f64> {
         Some(self.best()? / self.ruler?.median())
+    }
+
+    fn over_plain(&self) -> Option<f64> {
+        Some(self.best()? / self.plain?.median())
     }
 
     fn path(&self, path: Path) -> Option<&Measured> {
@@ -150,6 +156,9 @@ impl Report {
                     ruler: self.find(measured, op, Contender::Ruler),
                     one_thread: path
                         .and_then(|path| self.find(measured, op, Contender::Path(path))),
+                    plain: op.plain().and_then(|plain| {
+                        self.find(measured, plain, Contender::Path(Path::best()))
+                    }),
                 });
             }
             if let (Some(row), Some(path)) = (rows.last_mut(), path) {
@@ -176,12 +185,12 @@ impl Report {
             text += "A quick run: two samples each. Do not quote it.\n";
         }
         let paths: Vec<Path> = Path::available().collect();
-        let columns = |text: &mut String, names: &[String], ruler: &str, ratios: [String; 3]| {
+        let columns = |text: &mut String, names: &[String], ruler: &str, ratios: [String; 4]| {
             for name in names {
                 write!(text, "{name:>9}").expect("a string takes it");
             }
-            let [scalar, naive, over_ruler] = ratios;
-            writeln!(text, "{scalar:>10}{naive:>9}   {ruler:12}{over_ruler:>8}")
+            let [scalar, naive, over_ruler, plain] = ratios;
+            writeln!(text, "{scalar:>10}{naive:>9}   {ruler:12}{over_ruler:>8}{plain:>9}")
                 .expect("a string takes it");
         };
         let head = |first: &str| format!("\n{first:32}{:6}{:>15}", "dtype", "rows x classes");
@@ -191,7 +200,7 @@ impl Report {
         text += &head("operation");
         let mut names = vec!["naive".to_owned()];
         names.extend(paths.iter().map(|path| path.name().to_owned()));
-        let ratios = ["x scalar", "x naive", "/ ruler"].map(str::to_owned);
+        let ratios = ["x scalar", "x naive", "/ ruler", "/ plain"].map(str::to_owned);
         columns(&mut text, &names, "ruler", ratios);
         let mut last = None;
         for row in rows.iter().filter(|row| !row.all_threads) {
@@ -201,7 +210,9 @@ impl Report {
             text += &self.start(row);
             let mut cells = vec![ns(row.naive)];
             cells.extend(paths.iter().map(|&path| ns(row.path(path))));
-            let ratios = [row.over_scalar(), row.over(row.naive), row.over_ruler()].map(ratio);
+            let ratios =
+                [row.over_scalar(), row.over(row.naive), row.over_ruler(), row.over_plain()];
+            let ratios = ratios.map(ratio);
             columns(&mut text, &cells, &ruler(row), ratios);
         }
 
@@ -254,6 +265,7 @@ impl Report {
                     "times_over_naive": row.over(row.naive),
                     "times_over_one_thread": row.all_threads.then(|| row.over(row.one_thread)),
                     "ratio_to_ruler": row.over_ruler(),
+                    "ratio_to_plain": row.over_plain(),
                 })
             })
             .collect();
@@ -271,7 +283,8 @@ something else used the machine.
 const BEST: &str =
     "x scalar, x naive: how many times faster the last path is. / ruler: its time over \
 that of the ruler,
-`read` (a SIMD maximum of the same logits) or `copy` (`copy_from_slice` of them).
+`read` (a SIMD maximum of the same logits) or `copy` (`copy_from_slice` of them). / plain: its time over
+that of plain cross-entropy, with the gradient unless it only reads.
 ";
 
 fn ns(measured: Option<&Measured>) -> String {

@@ -81,8 +81,7 @@ impl<T: Element> CrossEntropy<'_, T> {
             }
         };
         let row_weights = self.row_weights;
-        let job =
-            CalibrationJob { token, logits, targets, row_weights, beta: T::from_f64(beta) };
+        let job = CalibrationJob { token, logits, targets, row_weights, beta: T::from_f64(beta) };
         let sums = T::calibration(self.exec.thread_bound(), classes, job).values();
         // The sign of a NaN that arithmetic makes depends on the CPU.
         let [nll, first, second] = sums.map(|sum| {

@@ -30,9 +30,7 @@ pub(super) fn weights<T: Element>(what: &'static str, weights: &[T]) -> Result<(
     let good = |w: &T| (0.0..f64::INFINITY).contains(&w.to_f64());
     match weights.iter().position(|w| !good(w)) {
         None => Ok(()),
-        Some(index) => {
-            Err(Error::InvalidWeight { what, index, value: weights[index].to_f64() })
-        }
+        Some(index) => Err(Error::InvalidWeight { what, index, value: weights[index].to_f64() }),
     }
 }
 

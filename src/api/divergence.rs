@@ -133,11 +133,7 @@ impl Divergence {
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if `input` has not the shape of `targets`, [`Error::PathUnavailable`].
-    pub fn loss<T: Element>(
-        &self,
-        targets: Rows<'_, T>,
-        input: Rows<'_, T>,
-    ) -> Result<f64, Error> {
+    pub fn loss<T: Element>(&self, targets: Rows<'_, T>, input: Rows<'_, T>) -> Result<f64, Error> {
         self.reduced(targets, Pass::LossOnly(input))
     }
 
@@ -200,11 +196,7 @@ impl Divergence {
         self.run(targets, Pass::LossOnly(input), 1.0, None, Some(values)).map(|_| ())
     }
 
-    fn reduced<T: Element>(
-        &self,
-        targets: Rows<'_, T>,
-        pass: Pass<'_, T>,
-    ) -> Result<f64, Error> {
+    fn reduced<T: Element>(&self, targets: Rows<'_, T>, pass: Pass<'_, T>) -> Result<f64, Error> {
         if self.kind == Kind::Entropy && matches!(pass, Pass::Gradient(_)) {
             return Err(Error::Incompatible { option: "a gradient", with: "the entropy" });
         }

@@ -159,14 +159,8 @@ impl Exec {
         let targets = Targets::new(Y::labels(labels), ignore_index);
         // The row's classes are not known here; this part's are the least of them.
         targets.check(rows, most)?;
-        let job = PartialRowsJob {
-            token: self.token()?,
-            logits,
-            first_class,
-            targets,
-            entropy,
-            out,
-        };
+        let job =
+            PartialRowsJob { token: self.token()?, logits, first_class, targets, entropy, out };
         T::partial_rows(self.thread_bound(), classes, job);
         Ok(())
     }

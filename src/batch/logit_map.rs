@@ -62,10 +62,8 @@ impl LogitMap {
 
     /// The cap, if there is one.
     pub(crate) fn cap<E: Float>(&self) -> Option<Softcap<E>> {
-        self.softcap.map(|cap| Softcap {
-            inner: E::from_f64(self.scale / cap),
-            outer: E::from_f64(cap),
-        })
+        self.softcap
+            .map(|cap| Softcap { inner: E::from_f64(self.scale / cap), outer: E::from_f64(cap) })
     }
 
     /// What the passes multiply differences of logits by; capped ones are scaled already.

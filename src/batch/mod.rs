@@ -19,12 +19,12 @@ use logit_map::RowGradient;
 
 pub use crate::kernel::dense::Mass;
 pub use crate::loss::divergence::Divergence;
+pub use crate::loss::element::Pointwise;
 pub use calibration::CalibrationJob;
 pub use dense::{DenseJob, DenseRecipe};
 pub use elementary::{Elementwise, Function};
 pub use logit_map::LogitMap;
 pub use partial_rows::PartialRowsJob;
-pub use crate::loss::element::Pointwise;
 pub use pointwise::{PointwiseJob, PointwiseRecipe, Weights};
 pub use row_function::{Backward, BackwardJob, EntropyBackwardJob, LogSumExpJob, Map, MapJob};
 pub use sparse::{Pass, Recipe, SparseJob};
@@ -58,8 +58,7 @@ impl Weighing {
         let factor = (scale * terms.prob + z_prob) * nll.max_prob;
         let spread = scale * terms.spread;
         let at_class = scale * terms.label + z_prob * nll.label_prob;
-        let map =
-            Gradient { factor: E::from_f64(factor), spread: E::from_f64(spread), weights };
+        let map = Gradient { factor: E::from_f64(factor), spread: E::from_f64(spread), weights };
         let gradient = RowGradient { map, max, fixed: (class, E::from_f64(at_class)) };
         (gradient, [factor, spread, at_class])
     }

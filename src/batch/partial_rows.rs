@@ -62,22 +62,15 @@ impl<E: Element> Job for PartialRowsJob<'_, E> {
                 Some(y) => here(y),
                 None => None,
             };
-            let ask = Ask {
-                excluded: label,
-                scale: E::ONE,
-                moments: self.entropy,
-                spread: Spread::Off,
-            };
+            let ask =
+                Ask { excluded: label, scale: E::ONE, moments: self.entropy, spread: Spread::Off };
             let mut part = PartialRow::starting_at(first);
             for (i, tile) in x.chunks(E::TILE).enumerate() {
                 let start = i * E::TILE;
                 let ask = ask.part(start, start + tile.len());
                 part.push(token.run(StatsOf { x: tile, ask }), tile.len());
             }
-            part.label = match label {
-                Some(y) => Some(x[y].to_f64()),
-                None => None,
-            };
+            part.label = label.map(|y| x[y].to_f64());
             let (max, argmax) = token.run(Largest(x));
             part.top = (max.to_f64(), first + argmax);
             *out = part;

@@ -105,8 +105,7 @@ pub(crate) fn write_statistics<E: Float>(
     room: &mut CapRoom<E>,
 ) {
     let scale = logits.factor::<E>();
-    let ask =
-        Ask { excluded: class, scale, moments: out.entropy.is_some(), spread: Spread::Off };
+    let ask = Ask { excluded: class, scale, moments: out.entropy.is_some(), spread: Spread::Off };
     let others = logits.stats(token, x, ask, room);
     // A label that weighs nothing leaves the others as they are.
     let label = class.map_or(E::NEG_INFINITY, |y| logits.one(token, x[y]));

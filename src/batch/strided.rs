@@ -194,12 +194,8 @@ impl<E: Float> StridedJob<'_, E> {
         let sum = l.select_eq(stats.label, infinite, l.splat(E::NAN), stats.sum);
         let lead = l.mul(l.splat(scale), l.sub(stats.label, stats.max));
         let nll = Nll::new(l, sum, lead);
-        let facts = Facts {
-            nll,
-            label_weight,
-            other_weight: stats.weight,
-            shortfall: stats.shortfall,
-        };
+        let facts =
+            Facts { nll, label_weight, other_weight: stats.weight, shortfall: stats.shortfall };
         let terms = recipe.loss.terms(l, &facts);
         let (z, z_prob) = if recipe.z_loss == 0.0 {
             (zero, zero)

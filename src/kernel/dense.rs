@@ -21,7 +21,6 @@ impl<E: Float> Mass<'_, E> {
     pub(crate) fn is_target(&self) -> bool {
         matches!(self, Mass::Target)
     }
-
 }
 
 /// The masses of targets `t`, those of the classes from `start` on.

@@ -23,15 +23,9 @@ impl<'a, E: Float> Gradient<'a, E> {
     }
 
     /// The same for the classes from `start` to `end`.
-    #[inline(always)]
     pub(crate) fn part(self, start: usize, end: usize) -> Self {
-        let weights = match self.weights {
-            Some(w) => Some(&w[start..end]),
-            None => None,
-        };
-        Gradient { weights, ..self }
+        Gradient { weights: self.weights.map(|w| &w[start..end]), ..self }
     }
-
 }
 
 /// The map over a row that holds `e^u`.
@@ -72,7 +66,6 @@ impl<E: Float> Kernel<E> for OfExps<'_, E> {
             );
         }
     }
-
 }
 
 /// The map over a row of logits; the same bits as [`OfExps`].

@@ -29,13 +29,8 @@ pub(crate) struct Stats {
 }
 
 impl Stats {
-    pub(crate) const NONE: Stats = Stats {
-        max: f64::NEG_INFINITY,
-        sum: 0.0,
-        moments: [0.0; 2],
-        shortfall: 0.0,
-        weight: 0.0,
-    };
+    pub(crate) const NONE: Stats =
+        Stats { max: f64::NEG_INFINITY, sum: 0.0, moments: [0.0; 2], shortfall: 0.0, weight: 0.0 };
 
     /// The statistics of both sets of logits.
     #[inline(always)]
@@ -64,7 +59,11 @@ impl Stats {
                 ]
             },
             shortfall: high.shortfall
-                + if low.weight == 0.0 { 0.0 } else { low.weight.fused_mul_add(-down, low.shortfall) },
+                + if low.weight == 0.0 {
+                    0.0
+                } else {
+                    low.weight.fused_mul_add(-down, low.shortfall)
+                },
             weight,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::mass_times;
 use crate::elem::Float;
-use crate::elementary::{exp_below, ln_1p, pow};
+use crate::elementary::{exp_below, ln_1p_unit, pow};
 use crate::isa::Lanes;
 
 /// `|x|`, `e^-|x|` and `ln(1 + e^-|x|)`.
@@ -11,7 +11,7 @@ fn parts<E: Float, L: Lanes<E>>(l: L, x: L::V) -> (L::V, L::V, L::V) {
     let zero = l.splat(E::ZERO);
     let size = l.select_lt(x, zero, l.sub(zero, x), x);
     let e = exp_below(l, l.sub(zero, size));
-    (size, e, ln_1p(l, e))
+    (size, e, ln_1p_unit(l, e))
 }
 
 /// `(1 - t) x + (1 + (q - 1) t) ln(1 + e^-x)` and its derivative `(1 + (q - 1) t) σ(x) - q t`.

@@ -71,12 +71,7 @@ impl LossSums {
     /// `Σ loss / Σ weight`; NaN if no row counts.
     #[must_use]
     pub fn mean(&self) -> f64 {
-        total(
-            self.loss.value(),
-            self.z_loss.value(),
-            self.weight.value(),
-            self.row_weight.value(),
-        )
+        total(self.loss.value(), self.z_loss.value(), self.weight.value(), self.row_weight.value())
     }
 
     /// `Σ weight`: what [`mean`](Self::mean) divides by, the number of rows that are not ignored if
@@ -109,9 +104,9 @@ impl LossSums {
     #[must_use]
     pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
         let (sums, rows) = bytes.split_at(4 * ExactSum::BYTES);
-        let mut parts = sums.chunks_exact(ExactSum::BYTES).map(|part| {
-            part.try_into().map_or(ExactSum::new(), |part| ExactSum::from_bytes(part))
-        });
+        let mut parts = sums
+            .chunks_exact(ExactSum::BYTES)
+            .map(|part| part.try_into().map_or(ExactSum::new(), ExactSum::from_bytes));
         let mut next = || parts.next().unwrap_or(ExactSum::new());
         LossSums {
             loss: next(),
