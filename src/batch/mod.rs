@@ -2,7 +2,6 @@
 
 mod calibration;
 mod dense;
-mod elementary;
 mod logit_map;
 mod partial_rows;
 mod pointwise;
@@ -18,11 +17,11 @@ use crate::loss::row::RowTerms;
 use logit_map::RowGradient;
 
 pub use crate::kernel::dense::Mass;
+pub use crate::kernel::elementary::{Elementwise, Function};
 pub use crate::loss::divergence::Divergence;
 pub use crate::loss::element::Pointwise;
 pub use calibration::CalibrationJob;
 pub use dense::{DenseJob, DenseRecipe};
-pub use elementary::{Elementwise, Function};
 pub use logit_map::LogitMap;
 pub use partial_rows::PartialRowsJob;
 pub use pointwise::{PointwiseJob, PointwiseRecipe, Weights};

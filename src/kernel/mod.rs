@@ -4,6 +4,7 @@ pub(crate) mod across;
 pub(crate) mod argmax;
 pub(crate) mod backward;
 pub(crate) mod dense;
+pub(crate) mod elementary;
 pub(crate) mod gradient;
 pub(crate) mod log_prob;
 pub(crate) mod pointwise;
