@@ -10,11 +10,17 @@
 //! # Ok::<(), xent::Error>(())
 //! ```
 //!
-//! [`CrossEntropy`] has the options and the gradients, [`Exec`] the row functions
-//! ([`log_sum_exp`], [`log_softmax`], [`softmax`] and their backward forms) and the choice of path
-//! and threads. Matrices are [`Rows`] and [`RowsMut`]: views of a slice, rows contiguous over the
-//! classes, any row stride. Every argument is checked before anything is written; an [`Error`]
-//! names the numbers.
+//! | | |
+//! |---|---|
+//! | [`CrossEntropy`] | integer labels, one-hot and soft targets; class weights, row weights, label smoothing, `ignore_index`, focal, temperature, softcap, z-loss; gradients, [row statistics](RowStatistics), [calibration](CrossEntropy::calibration) |
+//! | [`BinaryCrossEntropy`] | binary and multi-label, `pos_weight`, [element weights](ElementWeights), focal |
+//! | [`Divergence`] | KL, cross-entropy and entropy of distributions |
+//! | [`LossSums`], [`PartialRow`] | parts of a batch and of a row, merged without changing a bit |
+//! | [`Exec`] | [`log_sum_exp`], [`log_softmax`], [`softmax`], entropy, their backward forms; the choice of path and threads |
+//!
+//! Matrices are [`Rows`] and [`RowsMut`]: views of a slice, rows contiguous over the classes, any row
+//! stride; or [`Strided`] and [`StridedMut`], where the class axis is in the middle. Every argument is
+//! checked before anything is written; an [`Error`] names the numbers.
 //!
 //! # Two promises
 //!
@@ -28,9 +34,8 @@
 //!
 //! # Allocation
 //!
-//! Calls write into the caller's buffers. On one thread nothing is allocated; a call that is split
-//! over threads keeps one `f64` for some 8,192 logits in a buffer of the calling thread, reused by
-//! its next call, and rayon allocates a little now and then to hand work to its threads.
+//! Calls write into the caller's buffers, and nothing is allocated: what a call needs besides is on the
+//! stack, at most some 100 kB. (Rayon allocates a little now and then to hand work to its threads.)
 //!
 //! # Features
 //!
