@@ -102,7 +102,7 @@ fn row_count<T: Num>() {
     for_each_call::<T>(|call, args| {
         for len in [0, ROWS - 1, ROWS + 1, 2 * ROWS] {
             let numbers = [ROWS as i128, len as i128];
-            for takes in call.takes {
+            for takes in &call.takes {
                 let mut args = args.clone();
                 let what = match takes {
                     Takes::Vector(what) => {
@@ -132,7 +132,7 @@ fn shape_mismatch<T: Num>() {
             (CLASSES, ROWS),
             (1, ROWS * CLASSES),
         ] {
-            for takes in call.takes {
+            for takes in &call.takes {
                 let mut args = args.clone();
                 let other = Matrix::new(actual.0, actual.1, actual.1, || T::of(-5.0));
                 let what = match takes {
@@ -352,8 +352,12 @@ fn anything<T: Num>(
         (matrix(input, a.0, a.1, a.2), matrix(upstream, b.0, b.1, b.2), matrix(out, c.0, c.1, c.2));
     let (Some(input), Some(upstream), Some(out)) = matrices else { return };
     let mut args = Args::new(1, 1, 0, path);
-    Args { input, upstream, matrix: out, vector, row_upstream: rows, labels, ..args.clone() }
-        .clone_into(&mut args);
+    args.input = input;
+    args.upstream = upstream;
+    args.matrix = out;
+    args.vector = vector;
+    args.row_upstream = rows;
+    args.labels = labels;
     for call in calls::<T>() {
         let mut args = args.clone();
         let before = args.snapshot();
