@@ -162,7 +162,7 @@ fn from_outside_the_pool_a_call_allocates_what_the_queue_needs_and_no_more() {
     rayon::broadcast(|_| ());
     let path = Path::best();
     let mut args = Args::<f32>::new(SPLIT.0, SPLIT.1, 0, path);
-    let call = calls::<f32>().into_iter().find(|call| call.name == "loss").expect("loss");
+    let call = calls::<f32>().into_iter().find(|call| call.name == "loss").expect("in the table");
     let mut run = || (call.run)(&mut args).expect(&call.name);
     (0..WARM_UP).for_each(|_| run());
     let count = allocations(counter, || (0..CALLS).for_each(|_| run()));

@@ -189,7 +189,9 @@ fn bad_values(name: &str) -> (Vec<f64>, &'static str) {
     let (nan, inf) = (f64::NAN, f64::INFINITY);
     match name {
         "label_smoothing" | "alpha" => (vec![-0.1, 1.5, 2.0, nan, inf, -inf], "in [0, 1]"),
-        "gamma" | "z_loss" => (vec![-1.0, nan, inf, -inf, -1e-300], "a finite number of at least 0"),
+        "gamma" | "z_loss" => {
+            (vec![-1.0, nan, inf, -inf, -1e-300], "a finite number of at least 0")
+        }
         "scale" => (vec![0.0, -0.0, -1.0, nan, inf, -inf], "a finite number above 0"),
         _ => (vec![0.0, -0.0, -1.0, nan, inf, -inf, 1e-320], "a finite number above 0"),
     }

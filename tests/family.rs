@@ -301,9 +301,8 @@ fn batches_merge<T: Num>() {
                 let whole = sums_of(&args, preset, 0, rows);
                 for step in [1, 2, 3] {
                     let starts: Vec<usize> = (0..rows).step_by(step * leaf).collect();
-                    let part = |start: usize| {
-                        sums_of(&args, preset, start, rows.min(start + step * leaf))
-                    };
+                    let part =
+                        |start: usize| sums_of(&args, preset, start, rows.min(start + step * leaf));
                     let mut parts: Vec<LossSums> = starts.into_iter().map(part).collect();
                     let mut random = Random(step as u64);
                     for _ in 0..3 {
@@ -475,9 +474,15 @@ fn strided_agrees<T: Num>() {
     let close = |a: f64, b: f64| {
         a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= tolerance * b.abs().max(1.0)
     };
-    for (outer, classes, inner) in
-        [(1, 1, 1), (2, 3, 5 * 7), (3, 10, 64), (2, 33, 31), (1, 100, 65), (2, 257, 9), (3, 2, 2000)]
-    {
+    for (outer, classes, inner) in [
+        (1, 1, 1),
+        (2, 3, 5 * 7),
+        (3, 10, 64),
+        (2, 33, 31),
+        (1, 100, 65),
+        (2, 257, 9),
+        (3, 2, 2000),
+    ] {
         let rows = outer * inner;
         for preset in presets() {
             for path in paths() {

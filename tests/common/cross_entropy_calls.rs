@@ -152,7 +152,8 @@ fn with_labels<T: Num>() -> Vec<Entry<T>> {
             let call = a.with.cross_entropy(p, a.exec, a.reduction);
             let statistics = wanted(&mut a.statistics, &mut a.argmax, true);
             let logits = a.matrix.view_mut();
-            a.reduced = call.loss_statistics_and_gradient_in_place(logits, &a.labels, statistics)?;
+            a.reduced =
+                call.loss_statistics_and_gradient_in_place(logits, &a.labels, statistics)?;
             Ok(())
         }),
         ("loss_sums", false, &[Labels], |a, p| {

@@ -49,9 +49,7 @@ fn row_functions<T: Num>() -> Vec<Call<T>> {
             let statistics = wanted(&mut a.statistics, &mut a.argmax, false);
             a.exec.row_statistics(a.input.view(), statistics)
         }),
-        Call::apart("entropy", &[Vector("out")], |a| {
-            a.exec.entropy(a.input.view(), &mut a.vector)
-        }),
+        Call::apart("entropy", &[Vector("out")], |a| a.exec.entropy(a.input.view(), &mut a.vector)),
         Call::apart("entropy_backward", &[RowUpstream, GRADIENT], |a| {
             a.exec.entropy_backward(a.input.view(), &a.row_upstream, a.matrix.view_mut())
         }),
@@ -213,8 +211,7 @@ fn binary<T: Num>() -> Vec<Call<T>> {
     all
 }
 
-type DivergenceRun<T> =
-    fn(Divergence, &Matrix<T>, &mut Parts<'_, T>) -> Result<(), Error>;
+type DivergenceRun<T> = fn(Divergence, &Matrix<T>, &mut Parts<'_, T>) -> Result<(), Error>;
 
 /// What a divergence reads and writes beside the targets.
 struct Parts<'a, T> {
@@ -255,7 +252,8 @@ fn divergences<T: Num>() -> Vec<Call<T>> {
     ];
     let mut all = Vec::new();
     for (kind, divergence) in kinds {
-        for (log_target, from_logits) in [(false, false), (false, true), (true, false), (true, true)]
+        for (log_target, from_logits) in
+            [(false, false), (false, true), (true, false), (true, true)]
         {
             for (name, in_place, needs, run) in entries {
                 let refused = name == "elements" && from_logits
