@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{Args, Matrix, Num, bits, calls, paths, proptest_config, small, unit};
+use common::{Args, Num, bits, calls, paths, proptest_config, small, unit};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestCaseResult;

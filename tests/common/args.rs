@@ -346,7 +346,7 @@ pub enum Takes {
 }
 
 /// What runs a call.
-pub type Run<T> = Box<dyn Fn(&mut Args<T>) -> Result<(), Error>>;
+pub type Run<T> = Box<dyn Fn(&mut Args<T>) -> Result<(), Error> + Send + Sync>;
 
 /// A public call on [`Args`].
 pub struct Call<T> {
@@ -362,7 +362,7 @@ impl<T> Call<T> {
     pub fn apart(
         name: impl Into<String>,
         takes: &[Takes],
-        run: impl Fn(&mut Args<T>) -> Result<(), Error> + 'static,
+        run: impl Fn(&mut Args<T>) -> Result<(), Error> + Send + Sync + 'static,
     ) -> Self {
         Call { name: name.into(), takes: takes.to_vec(), in_place: false, run: Box::new(run) }
     }
@@ -370,7 +370,7 @@ impl<T> Call<T> {
     pub fn in_place(
         name: impl Into<String>,
         takes: &[Takes],
-        run: impl Fn(&mut Args<T>) -> Result<(), Error> + 'static,
+        run: impl Fn(&mut Args<T>) -> Result<(), Error> + Send + Sync + 'static,
     ) -> Self {
         Call { in_place: true, ..Call::apart(name, takes, run) }
     }
