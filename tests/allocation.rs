@@ -97,7 +97,7 @@ fn one_thread<T: Num>(path: Path) {
         for call in calls::<T>() {
             let mut args = Args::<T>::new(rows, classes, gap, path);
             args.exec = Exec::new().path(path).threads(1);
-            let count = allocations(counter, || (call.run)(&mut args).expect(call.name));
+            let count = allocations(counter, || (call.run)(&mut args).expect(&call.name));
             assert_eq!(count, 0, "{} of {rows} x {classes} on {path}", call.name);
         }
     }
@@ -120,18 +120,18 @@ fn on_workers<T: Num>(threads: usize, bound: usize) {
     let path = Path::best();
     let counter = counter();
     let pool = pool(threads, counter);
-    let repeats = if small() { 2 } else { 10 };
+    let repeats = if small() { 1 } else { 3 };
     for call in calls::<T>() {
         let mut args = Args::<T>::new(SPLIT.0, SPLIT.1, 0, path);
         args.exec = Exec::new().path(path).threads(bound);
         // Inside the pool, as a training loop is: nothing is handed over from outside.
         let count = pool.install(|| {
             for _ in 0..WARM_UP {
-                (call.run)(&mut args).expect(call.name);
+                (call.run)(&mut args).expect(&call.name);
             }
             allocations(counter, || {
                 for _ in 0..repeats {
-                    (call.run)(&mut args).expect(call.name);
+                    (call.run)(&mut args).expect(&call.name);
                 }
             })
         });
@@ -141,7 +141,7 @@ fn on_workers<T: Num>(threads: usize, bound: usize) {
 
 #[test]
 fn inside_a_thread_pool_no_call_allocates_after_warm_up() {
-    for (threads, bound) in [(2, 0), (2, 2), (4, 0), (4, 3)] {
+    for (threads, bound) in [(2, 0), (4, 3)] {
         on_workers::<f32>(threads, bound);
     }
     on_workers::<f64>(2, 0);
@@ -162,8 +162,8 @@ fn from_outside_the_pool_a_call_allocates_what_the_queue_needs_and_no_more() {
     rayon::broadcast(|_| ());
     let path = Path::best();
     let mut args = Args::<f32>::new(SPLIT.0, SPLIT.1, 0, path);
-    let call = calls::<f32>().into_iter().find(|call| call.name == "loss").expect("loss");
-    let mut run = || (call.run)(&mut args).expect(call.name);
+    let call = calls::<f32>().into_iter().find(|call| call.name == "loss").expect("in the table");
+    let mut run = || (call.run)(&mut args).expect(&call.name);
     (0..WARM_UP).for_each(|_| run());
     let count = allocations(counter, || (0..CALLS).for_each(|_| run()));
     assert!(count <= CALLS / 63 + 1, "{count} allocations in {CALLS} calls");

@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{Matrix, Num, Random, bits, paths};
+use common::{Args, Call, Matrix, Num, Random, bits, calls, paths};
 use core::fmt::Write;
 use xent::{CrossEntropy, Exec, Path, Reduction, math};
 
@@ -285,6 +285,31 @@ impl Report {
         self.both(case, "row_gradient", &gradient.data, &here.data);
     }
 
+    /// The calls that write the most; the others give the same bits (`tests/family.rs`).
+    fn family<T: Num>(&mut self, kind: Kind, rows: usize, classes: usize) {
+        let case = format!("{} {rows}x{classes} {kind:?}", T::NAME);
+        let input = input::<T>(kind, rows, classes);
+        // Everything else there is steps of a quarter and sums of integers, and exact.
+        let mut args = Args::<T>::new(rows, classes, 0, self.path);
+        args.exec = args.exec.threads(1);
+        for r in 0..rows {
+            let first = r / args.inner * classes * args.inner + r % args.inner;
+            for (c, x) in input.logits.row(r).iter().enumerate() {
+                args.planes[first + c * args.inner] = *x;
+            }
+        }
+        args.input = input.logits;
+        args.upstream = input.normal;
+        args.labels = input.labels;
+        args.row_upstream = input.upstream;
+        for call in calls::<T>().into_iter().filter(on_file) {
+            let mut args = args.clone();
+            (call.run)(&mut args).expect(&call.name);
+            let words = [args.outputs(), args.totals()].concat();
+            self.line(&case, &call.name.replace(' ', "_"), &words, 8);
+        }
+    }
+
     fn element<T: Num>(&mut self) {
         // Four leaves of the tree of losses, two leaves, then one register, one virtual vector and
         // one tile, and their neighbours.
@@ -308,7 +333,38 @@ impl Report {
         }
         let vocabulary = input::<T>(Kind::Normal, 1, 50_257);
         self.cross_entropy(&format!("{} 1x50257 Normal", T::NAME), &vocabulary);
+        for (kind, rows, classes) in [
+            (Kind::Normal, 1100, 7),
+            (Kind::Mixed, 48, 10),
+            (Kind::Mixed, 48, 33),
+            (Kind::Mixed, 16, 2100),
+        ] {
+            self.family::<T>(kind, rows, classes);
+        }
     }
+}
+
+/// Whether the file has lines of a call.
+fn on_file<T>(call: &Call<T>) -> bool {
+    let name = call.name.as_str();
+    let divergence = name.starts_with("kl ") || name.starts_with("divergence ");
+    let by_name = ["row_statistics", "entropy", "entropy_backward", "partial_rows with entropy"];
+    if call.in_place {
+        return false;
+    }
+    if divergence {
+        return !name.contains(" loss of")
+            && !name.contains(" loss from")
+            && !name.ends_with("loss");
+    }
+    if name.starts_with("binary ") {
+        return name.contains("with upstream");
+    }
+    by_name.contains(&name)
+        || name.starts_with("calibration")
+        || name.contains("loss_and_statistics")
+        || name.contains("loss_sums_and_gradient")
+        || name.contains("losses_and_gradient") && !name.contains("with upstream")
 }
 
 fn lines(path: Path) -> String {

@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{Args, Matrix, Num, bits, calls, paths, proptest_config, small, unit};
+use common::{Args, Num, bits, calls, paths, proptest_config, small, unit};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestCaseResult;
@@ -289,25 +289,17 @@ fn row_alone_and_in_batch<T: Num>(
     for call in calls::<T>() {
         let mut args = Args::<T>::new(rows, classes, gap, path);
         // In place: something ordinary to read. A sum: a mean divides by the number of rows.
-        args.matrix.data.clone_from(&args.upstream.data);
+        args = args.with_logits_in_place();
         args.reduction = Reduction::Sum;
         if rows > 2 {
             args.labels[1] = -100;
         }
         let mut batch = args.clone();
-        (call.run)(&mut batch).expect(call.name);
+        (call.run)(&mut batch).expect(&call.name);
         for r in 0..rows {
-            let one = |m: &Matrix<T>| Matrix::from_rows(classes, m.row(r).to_vec());
-            let mut alone = args.clone();
-            alone.input = one(&args.input);
-            alone.upstream = one(&args.upstream);
-            alone.matrix = one(&args.matrix);
-            alone.labels = vec![args.labels[r]];
-            alone.row_upstream = vec![args.row_upstream[r]];
-            alone.vector = vec![args.vector[r]];
-            (call.run)(&mut alone).expect(call.name);
-            let same = bits(alone.matrix.row(0)) == bits(batch.matrix.row(r))
-                && alone.vector[0].bits() == batch.vector[r].bits();
+            let mut alone = args.row(r);
+            (call.run)(&mut alone).expect(&call.name);
+            let same = alone.outputs() == batch.row(r).outputs();
             prop_assert!(same, "{} of row {r} of {rows} x {classes} on {path}", call.name);
         }
         // What lies between the rows is not touched, except by the functions of a slice.
@@ -407,12 +399,12 @@ fn threads_change_no_bit<T: Num>() {
     for (rows, classes) in shapes.into_iter().chain([(2003, 100), (3, 70_000)]) {
         for call in calls::<T>() {
             let mut args = Args::<T>::new(rows, classes, 0, Path::best());
-            args.matrix.data.clone_from(&args.upstream.data);
+            args = args.with_logits_in_place();
             args.labels.iter_mut().step_by(11).for_each(|label| *label = -100);
             let outputs = |threads| {
                 let mut args = args.clone();
                 args.exec = args.exec.threads(threads);
-                (call.run)(&mut args).expect(call.name);
+                (call.run)(&mut args).expect(&call.name);
                 args.snapshot()
             };
             let one = outputs(1);

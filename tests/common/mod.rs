@@ -1,11 +1,17 @@
 //! What several test binaries share: the element types, the paths, a random source that gives the
 //! same bits everywhere, and a table of every public call.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part")]
 
+mod args;
+mod cross_entropy_calls;
+mod table;
+
+pub use args::{Args, Call, Focal, Options, Preset, Takes, With};
 use core::fmt::Debug;
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
-use xent::{CrossEntropy, Element, Error, Exec, Path, Reduction, Rows, RowsMut};
+pub use table::calls;
+use xent::{Element, Path, Rows, RowsMut};
 
 /// `f32` and `f64`, with what the tests need to know of them.
 pub trait Num: Element + Debug + PartialEq {
@@ -162,165 +168,4 @@ impl<T: Num> Matrix<T> {
     pub fn row(&self, r: usize) -> &[T] {
         &self.data[r * self.stride..][..self.classes]
     }
-}
-
-/// The arguments of every call, outputs included.
-#[derive(Clone, Debug)]
-pub struct Args<T> {
-    pub exec: Exec,
-    pub path: Path,
-    pub reduction: Reduction,
-    /// Logits, or what the forward function gave.
-    pub input: Matrix<T>,
-    /// Gradient with respect to the forward function's output.
-    pub upstream: Matrix<T>,
-    pub labels: Vec<i64>,
-    /// Gradient with respect to each row's loss.
-    pub row_upstream: Vec<T>,
-    /// Written; for a call in place also what is read.
-    pub matrix: Matrix<T>,
-    /// Written.
-    pub vector: Vec<T>,
-    /// Written.
-    pub reduced: f64,
-}
-
-impl<T: Num> Args<T> {
-    /// Normal numbers, valid labels, outputs painted with numbers that no call returns.
-    pub fn new(rows: usize, classes: usize, gap: usize, path: Path) -> Self {
-        let mut random = Random((rows * 31 + classes) as u64);
-        let stride = classes + gap;
-        let input = Matrix::new(rows, classes, stride, || random.normal());
-        let upstream = Matrix::new(rows, classes, stride, || random.normal());
-        let labels = (0..rows).map(|_| random.below(classes as u64) as i64).collect();
-        let row_upstream = (0..rows).map(|_| random.normal()).collect();
-        let mut paint = (0_u32..).map(|i| T::of(-1000.0 - f64::from(i % 251)));
-        let mut paint = move || paint.next().expect("endless");
-        Args {
-            exec: Exec::new().path(path),
-            path,
-            reduction: Reduction::Mean,
-            input,
-            upstream,
-            labels,
-            row_upstream,
-            matrix: Matrix::new(rows, classes, stride, &mut paint),
-            vector: (0..rows).map(|_| paint()).collect(),
-            reduced: -1000.0,
-        }
-    }
-
-    /// The bits of every buffer, gaps between rows included.
-    pub fn snapshot(&self) -> Vec<u64> {
-        let parts = [
-            &self.input.data,
-            &self.upstream.data,
-            &self.row_upstream,
-            &self.matrix.data,
-            &self.vector,
-        ];
-        let mut all: Vec<u64> = parts.into_iter().flatten().map(|x| x.bits()).collect();
-        all.push(self.reduced.to_bits());
-        all
-    }
-
-    pub fn cross_entropy(&self) -> CrossEntropy<'static, T> {
-        CrossEntropy::new().exec(self.exec).reduction(self.reduction)
-    }
-}
-
-/// An argument of a call that can be wrong, with its name in error messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
-    Labels,
-    Vector(&'static str),
-    RowUpstream,
-    Matrix(&'static str),
-    Upstream,
-}
-
-/// A public call on [`Args`].
-pub struct Call<T> {
-    pub name: &'static str,
-    pub takes: &'static [Takes],
-    /// Where in [`Args`] the call's rows are: `matrix` if it works in place, otherwise `input`.
-    pub in_place: bool,
-    pub run: fn(&mut Args<T>) -> Result<(), Error>,
-}
-
-/// Every call that takes an [`Exec`] or a [`Path`].
-pub fn calls<T: Num>() -> Vec<Call<T>> {
-    use Takes::{Labels, RowUpstream, Upstream, Vector};
-    const OUT: Takes = Takes::Matrix("out");
-    const GRADIENT: Takes = Takes::Matrix("gradient");
-    const LOSSES: Takes = Vector("losses");
-    let apart = |name, takes, run| Call { name, takes, in_place: false, run };
-    let in_place = |name, takes, run| Call { name, takes, in_place: true, run };
-    vec![
-        apart("log_sum_exp", &[Vector("out")], |a: &mut Args<T>| {
-            a.exec.log_sum_exp(a.input.view(), &mut a.vector)
-        }),
-        apart("log_softmax", &[OUT], |a| a.exec.log_softmax(a.input.view(), a.matrix.view_mut())),
-        in_place("log_softmax_in_place", &[], |a| a.exec.log_softmax_in_place(a.matrix.view_mut())),
-        apart("softmax", &[OUT], |a| a.exec.softmax(a.input.view(), a.matrix.view_mut())),
-        in_place("softmax_in_place", &[], |a| a.exec.softmax_in_place(a.matrix.view_mut())),
-        apart("log_softmax_backward", &[Upstream, GRADIENT], |a| {
-            let out = a.matrix.view_mut();
-            a.exec.log_softmax_backward(a.input.view(), a.upstream.view(), out)
-        }),
-        apart("log_softmax_backward_in_place", &[Takes::Matrix("upstream")], |a| {
-            a.exec.log_softmax_backward_in_place(a.input.view(), a.matrix.view_mut())
-        }),
-        apart("softmax_backward", &[Upstream, GRADIENT], |a| {
-            let out = a.matrix.view_mut();
-            a.exec.softmax_backward(a.input.view(), a.upstream.view(), out)
-        }),
-        apart("softmax_backward_in_place", &[Takes::Matrix("upstream")], |a| {
-            a.exec.softmax_backward_in_place(a.input.view(), a.matrix.view_mut())
-        }),
-        apart("loss", &[Labels], |a| {
-            a.reduced = a.cross_entropy().loss(a.input.view(), &a.labels)?;
-            Ok(())
-        }),
-        apart("loss_and_gradient", &[Labels, GRADIENT], |a| {
-            let call = a.cross_entropy();
-            let gradient = a.matrix.view_mut();
-            a.reduced = call.loss_and_gradient(a.input.view(), &a.labels, gradient)?;
-            Ok(())
-        }),
-        in_place("loss_and_gradient_in_place", &[Labels], |a| {
-            let call = a.cross_entropy();
-            a.reduced = call.loss_and_gradient_in_place(a.matrix.view_mut(), &a.labels)?;
-            Ok(())
-        }),
-        apart("losses", &[Labels, LOSSES], |a| {
-            a.cross_entropy().losses(a.input.view(), &a.labels, &mut a.vector)
-        }),
-        apart("losses_and_gradient", &[Labels, LOSSES, GRADIENT], |a| {
-            let (call, gradient) = (a.cross_entropy(), a.matrix.view_mut());
-            call.losses_and_gradient(a.input.view(), &a.labels, None, &mut a.vector, gradient)
-        }),
-        apart("losses_and_gradient with upstream", &[Labels, LOSSES, RowUpstream, GRADIENT], |a| {
-            let (call, gradient) = (a.cross_entropy(), a.matrix.view_mut());
-            let upstream = Some(&a.row_upstream[..]);
-            let losses = &mut a.vector;
-            call.losses_and_gradient(a.input.view(), &a.labels, upstream, losses, gradient)
-        }),
-        in_place("losses_and_gradient_in_place", &[Labels, LOSSES], |a| {
-            let (call, logits) = (a.cross_entropy(), a.matrix.view_mut());
-            call.losses_and_gradient_in_place(logits, &a.labels, None, &mut a.vector)
-        }),
-        in_place(
-            "losses_and_gradient_in_place with upstream",
-            &[Labels, LOSSES, RowUpstream],
-            |a| {
-                let (call, logits) = (a.cross_entropy(), a.matrix.view_mut());
-                let upstream = Some(&a.row_upstream[..]);
-                call.losses_and_gradient_in_place(logits, &a.labels, upstream, &mut a.vector)
-            },
-        ),
-        in_place("math::exp", &[], |a| xent::math::exp(a.path, &mut a.matrix.data)),
-        in_place("math::ln", &[], |a| xent::math::ln(a.path, &mut a.matrix.data)),
-        in_place("math::ln_1p", &[], |a| xent::math::ln_1p(a.path, &mut a.matrix.data)),
-    ]
 }
