@@ -226,7 +226,8 @@ fn divergence_edges<T: Num>() {
         let of_logs = call.log_target(true);
         assert!(run(of_logs, &[-0.5, -INF, -1.0], &q)[0].is_finite());
         assert_eq!(run(of_logs, &[-0.5, -2.0, -1.0], &q)[0], INF);
-        let two = run(call, &[0.5, 0.25, 0.25, 0.5, 0.0, 0.5], &[0.0, f64::NAN, 0.0, -1.0, -1.0, -1.0]);
+        let two =
+            run(call, &[0.5, 0.25, 0.25, 0.5, 0.0, 0.5], &[0.0, f64::NAN, 0.0, -1.0, -1.0, -1.0]);
         assert!(two[0].is_nan() && two[1].is_finite());
     }
     assert_eq!(run(Divergence::entropy(), &[0.0, 1.0, 0.0], &[0.0; 3])[0], 0.0);
@@ -247,17 +248,22 @@ fn edges_of_divergences() {
     divergence_edges::<f64>();
 }
 
-/// As `0 · NaN` is NaN in PyTorch: what is not a number is not hidden by a target of 0.
+/// As `0 · NaN` is NaN in PyTorch: what is not a number is not hidden by a target or weight of 0.
 fn nan_without_mass<T: Num>() {
     let (t, q) = (of::<T>(&[0.0, 1.0]), of::<T>(&[f64::NAN, 0.0]));
     for call in [Divergence::kl(), Divergence::cross_entropy()] {
         let loss = call.loss(Rows::new(&t, 2).unwrap(), Rows::new(&q, 2).unwrap()).unwrap();
         assert!(loss.is_nan(), "{call:?}: {loss}");
     }
+    let zero = of::<T>(&[0.0, 1.0]);
+    let weights = xent::ElementWeights::PerClass(&zero);
+    let call = BinaryCrossEntropy::new().element_weights(weights);
+    let loss = call.loss(Rows::new(&q, 2).unwrap(), Rows::new(&t, 2).unwrap()).unwrap();
+    assert!(loss.is_nan(), "a weight of 0: {loss}");
 }
 
 #[test]
-fn a_nan_is_not_hidden_by_a_target_of_0() {
+fn a_nan_is_not_hidden_by_a_target_or_weight_of_0() {
     nan_without_mass::<f32>();
     nan_without_mass::<f64>();
 }
@@ -286,8 +292,7 @@ fn properties<T: Num>() {
     for classes in [2, 3, 16, 33, 100, 1025, 2100] {
         let x = random_rows(&mut random, classes);
         let y: Vec<i64> = (0..4).map(|_| (random.next() % classes as u64) as i64).collect();
-        let w: Vec<T> =
-            (0..classes).map(|_| T::of((random.next() % 32) as f64 / 8.0)).collect();
+        let w: Vec<T> = (0..classes).map(|_| T::of((random.next() % 32) as f64 / 8.0)).collect();
         let total = w.iter().map(|w| w.wide()).sum::<f64>().max(1.0);
         for call in plain_calls(&w).into_iter().chain(smoothed_calls(&w)) {
             let [losses, g] = sparse(call, classes, &x, &y);
@@ -323,7 +328,8 @@ fn properties<T: Num>() {
             .collect();
         let (norm, logits) = (of::<T>(&norm), of::<T>(&x));
         let mut kl = [T::of(0.0); 4];
-        let (norm, logits) = (Rows::new(&norm, classes).unwrap(), Rows::new(&logits, classes).unwrap());
+        let (norm, logits) =
+            (Rows::new(&norm, classes).unwrap(), Rows::new(&logits, classes).unwrap());
         Divergence::kl().from_logits(true).losses(norm, logits, &mut kl).unwrap();
         assert!(kl.iter().all(|kl| kl.wide() >= -1000.0 * unit::<T>()), "{kl:?}");
         for beta in [0.01, 0.5, 1.0, 4.0] {
