@@ -8,7 +8,10 @@
 use std::collections::BTreeMap;
 use support::inputs::{Kind, normal};
 use support::{Sample, small};
-use xent::accuracy::{CROSS_ENTROPY, PROBABILITY, unit_roundoff};
+use xent::accuracy::{
+    BINARY, CROSS_ENTROPY, DISTRIBUTION, ENTROPY, MASS, MASS_SUM, PROBABILITY, SCALE_SLOPE,
+    SOFTCAP, unit_roundoff,
+};
 use xent::oracle::{self, Options, Real};
 use xent::{
     BinaryCrossEntropy, CrossEntropy, Divergence, Element, Exec, Reduction, RowStatistics, Rows,
@@ -32,7 +35,8 @@ impl Meter {
     ) {
         let rounded = exact.to_f64();
         let fraction = if !rounded.is_finite() || T::narrow(rounded).widen().is_infinite() {
-            let same = actual == T::narrow(rounded).widen() || (actual.is_nan() && rounded.is_nan());
+            let same =
+                actual == T::narrow(rounded).widen() || (actual.is_nan() && rounded.is_nan());
             if same { 0.0 } else { f64::INFINITY }
         } else {
             let error = (T::Reference::from_f64(actual) - exact).to_f64().abs();
@@ -124,9 +128,8 @@ fn facts(x: &[f64]) -> Facts {
         .collect();
     // Beyond that an exponential is 0, and the bound no number.
     let finite = |d: f64| if d.is_finite() { d.abs().min(1e9) } else { 0.0 };
-    let lead = (0..x.len())
-        .map(|j| finite(if j == top { max - second } else { max - x[j] }))
-        .collect();
+    let lead =
+        (0..x.len()).map(|j| finite(if j == top { max - second } else { max - x[j] })).collect();
     let size = max.abs().max((x.len() as f64).ln()).max(1.0);
     Facts { lead, below, p, rest, lse: max + log_sum, size }
 }
@@ -195,8 +198,7 @@ fn sparse_losses<T: Sample>() {
                 if lowest && (sums || options.softcap.is_some()) {
                     continue;
                 }
-                let mut call =
-                    CrossEntropy::new().scale(options.scale).z_loss(options.z_loss);
+                let mut call = CrossEntropy::new().scale(options.scale).z_loss(options.z_loss);
                 call = if options.smooth_others_only {
                     call.label_smoothing_over_others(options.label_smoothing)
                 } else {
@@ -216,8 +218,7 @@ fn sparse_losses<T: Sample>() {
                     for (r, &y) in labels.iter().enumerate() {
                         let y = y as usize;
                         let x = wide(&logits[r * classes..][..classes]);
-                        let exact =
-                            oracle::sparse_cross_entropy::<T::Reference>(&x, y, &options);
+                        let exact = oracle::sparse_cross_entropy::<T::Reference>(&x, y, &options);
                         let place = (kind, classes, r);
                         let layout = if strided { "strided" } else { "rows" };
                         let s: Vec<f64> = x
@@ -227,9 +228,9 @@ fn sparse_losses<T: Sample>() {
                             .collect();
                         let facts = facts(&s);
                         // A rounded scale, and a rounded product, move each logit's distance by 2 u of it.
-                        let slope = if options.scale == 1.0 { 0.0 } else { 2.0 };
+                        let slope = if options.scale == 1.0 { 0.0 } else { SCALE_SLOPE };
                         // A cap is off by some 4 u of κ, at both ends of a distance.
-                        let cap = options.softcap.map_or(0.0, |cap| 8.0 * cap);
+                        let cap = options.softcap.map_or(0.0, |cap| SOFTCAP * cap);
                         let gamma = options.focal.unwrap_or(0.0);
                         let d = facts.lead[y];
                         // q^γ multiplies the error of q by γ, and has that of γ ln q, which is below γ d.
@@ -238,8 +239,12 @@ fn sparse_losses<T: Sample>() {
                             + gamma * d * u;
                         // λ lse², where lse is off by 4 ULP of the largest logit.
                         let lse_error = 8.0 * u * facts.size;
-                        let z = options.z_loss
-                            * (2.0 * facts.lse.abs() * lse_error + 4.0 * u * facts.lse * facts.lse);
+                        let z = if options.z_loss == 0.0 {
+                            0.0
+                        } else {
+                            let squares = 2.0 * lse_error + 4.0 * u * facts.lse.abs();
+                            options.z_loss * facts.lse.abs() * squares
+                        };
                         let expected = exact.loss + exact.z_loss;
                         let value = exact.loss.to_f64();
                         let name = |what: &str| format!("{name}, {layout}: {what}");
@@ -277,16 +282,20 @@ fn sparse_losses<T: Sample>() {
                                 size * (of_class + chain + if gamma > 0.0 { of_label } else { 0.0 })
                             } else if j == y {
                                 // others - (1 - p_y) prob, each relatively right.
-                                of_label * total * facts.rest[j] + 4.0 * u * (total - mass(j))
+                                of_label * total * facts.rest[j] + MASS * u * (total - mass(j))
                             } else {
-                                total * p_error + 4.0 * u * mass(j)
+                                total * p_error + MASS * u * mass(j)
                             };
-                            let of_z = 2.0 * options.z_loss
-                                * (facts.p[j] * lse_error + facts.lse.abs() * p_error)
-                                + if options.z_loss > 0.0 { 2.0 * u * size } else { 0.0 };
+                            let of_z = if options.z_loss == 0.0 {
+                                0.0
+                            } else {
+                                let lse = facts.p[j] * lse_error + facts.lse.abs() * p_error;
+                                2.0 * options.z_loss * lse + 2.0 * u * size
+                            };
                             let what = if j == y { "label gradient" } else { "other gradient" };
                             // A probability below the normal numbers, times its coefficient.
-                            let factor = total.max(1.0) + 2.0 * options.z_loss * facts.lse.abs();
+                            let z_slope = 2.0 * options.z_loss * facts.lse.abs();
+                            let factor = total.max(1.0) + z_slope;
                             let normal = T::NORMAL.widen() * factor;
                             let actual = g[r * classes + j].widen();
                             let allowed = allowed + of_z + normal;
@@ -373,7 +382,7 @@ fn dense_losses<T: Sample>() {
                         let top = (0..classes).fold(0, |b, j| if x[j] > x[b] { j } else { b });
                         let d = facts.lead[top];
                         // A mass is off by 3 u where it is mixed.
-                        let bound = CROSS_ENTROPY.at::<T>(d) + 4.0 * u;
+                        let bound = CROSS_ENTROPY.at::<T>(d) + MASS * u;
                         let value = exact.loss.to_f64();
                         let what = format!("{name}: loss");
                         let actual = losses[r].widen();
@@ -382,11 +391,11 @@ fn dense_losses<T: Sample>() {
                             let dj = facts.below[j].min(1e9);
                             let allowed = if j == top {
                                 // (A - a) - A (1 - p), the first of sums that hold a.
-                                bound * total * facts.rest[j] + 8.0 * u * total
+                                bound * total * facts.rest[j] + MASS_SUM * u * total
                             } else {
                                 // The total is a sum of a tile's lanes: some 4 u more.
-                                (PROBABILITY.at::<T>(dj) + 8.0 * u) * total * facts.p[j]
-                                    + 4.0 * u * mass(j)
+                                (PROBABILITY.at::<T>(dj) + MASS_SUM * u) * total * facts.p[j]
+                                    + MASS * u * mass(j)
                             };
                             let what = format!(
                                 "{name}: gradient {}",
@@ -461,7 +470,7 @@ fn binary_losses<T: Sample>() {
                 // exp, ln_1p, a sum, 3 products and a quotient; q^γ has γ times the 5 u of q and the
                 // error of γ ln q.
                 let gamma = gamma.unwrap_or(0.0);
-                let bound = (8.0 + gamma * (8.0 + 2.0 * x.abs())) * u;
+                let bound = (BINARY + gamma * (8.0 + 2.0 * x.abs())) * u;
                 let e = (-x.abs()).exp();
                 let sigma = if x > 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) };
                 let terms = (1.0 - t) * sigma + q * t * (1.0 - sigma).max(e / (1.0 + e));
@@ -522,16 +531,21 @@ fn statistics<T: Sample>() {
                 let allowed = 4.0 * u * facts.size;
                 meter.note::<T>("lse", lse[r].widen(), exact.log_sum_exp, allowed, &place);
                 let d = facts.lead[y];
-                let allowed =
-                    CROSS_ENTROPY.at::<T>(d) * exact.target_log_prob.to_f64().abs();
+                let allowed = CROSS_ENTROPY.at::<T>(d) * exact.target_log_prob.to_f64().abs();
                 let actual = log_prob[r].widen();
                 meter.note::<T>("log p_y", actual, exact.target_log_prob, allowed, &place);
                 // ln S is off by the 8 u of S however small it is: where no class is set apart.
                 let h = exact.entropy.to_f64();
                 let spread = facts.lead.iter().copied().fold(0.0, f64::max).min(h * 50.0);
-                let allowed = (8.0 + 2.0 * spread) * u * h + 8.0 * u;
+                let allowed = CROSS_ENTROPY.at::<T>(spread) * h + ENTROPY * u;
                 meter.note::<T>("entropy", alone[r].widen(), exact.entropy, allowed, &place);
-                meter.note::<T>("entropy, label", entropy[r].widen(), exact.entropy, allowed, &place);
+                meter.note::<T>(
+                    "entropy, label",
+                    entropy[r].widen(),
+                    exact.entropy,
+                    allowed,
+                    &place,
+                );
                 let beta = 0.75;
                 let one = Rows::new(&logits[r * classes..][..classes], classes).unwrap();
                 let call = CrossEntropy::<T>::new().reduction(Reduction::Sum);
@@ -550,7 +564,8 @@ fn statistics<T: Sample>() {
                 };
                 let gap = if classes > 1 { (wide[y] - max).abs() } else { 0.0 };
                 let terms = moment(1) + facts.rest[y] * gap;
-                let spread = moment(2) + facts.rest[y] * facts.p[y] * gap * gap;
+                let between = if gap.is_finite() { facts.p[y] * gap * gap } else { 0.0 };
+                let spread = moment(2) + facts.rest[y] * between;
                 let nan = |x: f64| if x.is_finite() { x } else { 0.0 };
                 meter.note::<T>("nll in β", at.nll, exact[0], relative * nan(size(0)), &place);
                 let allowed = relative * nan(terms);
@@ -579,7 +594,8 @@ fn distributions<T: Sample + Element>() {
     let u = unit_roundoff::<T>();
     let mut rng = fastrand::Rng::with_seed(81);
     for &classes in classes() {
-        for kind in [Kind::Normal, Kind::Margin(17.0), Kind::Margin(50.0), Kind::Equal, Kind::High] {
+        for kind in [Kind::Normal, Kind::Margin(17.0), Kind::Margin(50.0), Kind::Equal, Kind::High]
+        {
             let q: Vec<T> = kind.row(classes, &mut rng);
             let drawn: Vec<f64> =
                 (0..classes).map(|_| if rng.u8(..4) == 0 { 0.0 } else { rng.f64() }).collect();
@@ -605,22 +621,40 @@ fn distributions<T: Sample + Element>() {
                     let h = oracle::entropy::<T::Reference>(&tw, log_target);
                     let (ce, kl) = if from_logits {
                         (
-                            oracle::distribution_cross_entropy_of_logits::<T::Reference>(&tw, log_target, &qw).0,
+                            oracle::distribution_cross_entropy_of_logits::<T::Reference>(
+                                &tw, log_target, &qw,
+                            )
+                            .0,
                             oracle::kl_divergence_of_logits::<T::Reference>(&tw, log_target, &qw).0,
                         )
                     } else {
                         (
-                            oracle::distribution_cross_entropy::<T::Reference>(&tw, log_target, &lw).0,
+                            oracle::distribution_cross_entropy::<T::Reference>(
+                                &tw, log_target, &lw,
+                            )
+                            .0,
                             oracle::kl_divergence::<T::Reference>(&tw, log_target, &lw).0,
                         )
                     };
                     // A term has 3 operations and an exp or ln; a sum of a tile's lanes some 6 u.
-                    let bound = 12.0 * u;
+                    let bound = DISTRIBUTION * u;
                     let place = (kind, classes, log_target, from_logits);
                     let (of_h, of_ce) = (h.to_f64().abs(), ce.to_f64().abs());
                     meter.note::<T>("H(t)", value(Divergence::entropy()), h, bound * of_h, &place);
-                    meter.note::<T>("H(t, q)", value(Divergence::cross_entropy()), ce, bound * of_ce, &place);
-                    meter.note::<T>("KL", value(Divergence::kl()), kl, bound * (of_h + of_ce), &place);
+                    meter.note::<T>(
+                        "H(t, q)",
+                        value(Divergence::cross_entropy()),
+                        ce,
+                        bound * of_ce,
+                        &place,
+                    );
+                    meter.note::<T>(
+                        "KL",
+                        value(Divergence::kl()),
+                        kl,
+                        bound * (of_h + of_ce),
+                        &place,
+                    );
                 }
             }
         }

@@ -7,10 +7,11 @@
 mod common;
 
 use common::{Num, unit};
-use xent::{BinaryCrossEntropy, CrossEntropy, Divergence, ElementWeights, Reduction, Rows, RowsMut};
+use xent::{
+    BinaryCrossEntropy, CrossEntropy, Divergence, ElementWeights, Reduction, Rows, RowsMut,
+};
 
-const X: [f64; 12] =
-    [2.0, -0.5, 0.0, 3.25, -4.0, 1.0, 20.0, -20.0, 100.0, -100.0, 0.0625, -1.5];
+const X: [f64; 12] = [2.0, -0.5, 0.0, 3.25, -4.0, 1.0, 20.0, -20.0, 100.0, -100.0, 0.0625, -1.5];
 const C: usize = 3;
 const N: usize = 4;
 const POS: [f64; 3] = [1.0, 3.0, 0.25];
@@ -35,7 +36,11 @@ fn divisor(reduction: Reduction) -> f64 {
 #[track_caller]
 fn close<T: Num>(actual: f64, expected: f64, size: f64, what: &str) {
     let allowed = 64.0 * unit::<T>() * (expected.abs() + size) + T::SMALLEST_NORMAL;
-    assert!((actual - expected).abs() <= allowed, "{what} in {}: {actual}, not {expected}", T::NAME);
+    assert!(
+        (actual - expected).abs() <= allowed,
+        "{what} in {}: {actual}, not {expected}",
+        T::NAME
+    );
 }
 
 #[track_caller]
@@ -236,8 +241,7 @@ fn two_classes_are_binary() {
 }
 
 const T_: [f64; 12] = [0.5, 0.25, 0.25, 0.0, 1.0, 0.0, 0.125, 0.75, 0.125, 0.5, 0.5, 1.0];
-const Q: [f64; 12] =
-    [-0.5, -1.25, -2.0, -3.0, -0.0625, -4.0, -1.0, -1.0, -1.0, -0.75, -2.5, -1.5];
+const Q: [f64; 12] = [-0.5, -1.25, -2.0, -3.0, -0.0625, -4.0, -1.0, -1.0, -1.0, -0.75, -2.5, -1.5];
 
 fn divergences<T: Num>() {
     let log_t: Vec<f64> = T_.iter().map(|t| T::of(t.ln()).wide()).collect();
@@ -247,8 +251,7 @@ fn divergences<T: Num>() {
         for log_target in [false, true] {
             for from_logits in [false, true] {
                 let what = format!("{which} {log_target} {from_logits}");
-                let mass =
-                    |i: usize| if log_target { log_t[i].exp() } else { T_[i] };
+                let mass = |i: usize| if log_target { log_t[i].exp() } else { T_[i] };
                 let log_p = |i: usize| {
                     let row = &Q[i / C * C..][..C];
                     let lse = row.iter().map(|q| q.exp()).sum::<f64>().ln();

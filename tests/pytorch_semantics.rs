@@ -28,7 +28,11 @@ fn close<T: Num>(actual: f64, expected: f64, size: f64, what: &str) {
         return;
     }
     let allowed = 64.0 * unit::<T>() * (expected.abs() + size);
-    assert!((actual - expected).abs() <= allowed, "{what} in {}: {actual}, not {expected}", T::NAME);
+    assert!(
+        (actual - expected).abs() <= allowed,
+        "{what} in {}: {actual}, not {expected}",
+        T::NAME
+    );
 }
 
 #[track_caller]
@@ -262,8 +266,7 @@ fn images<T: Num>() {
     let labels = [0_u8, 2, 255, 1, 0, 1, 2, 2];
     let v = of::<T>(&[1.0, 0.5, 3.0, 2.0, 0.0, 1.5, 1.0, 0.25]);
     let w = of::<T>(&WEIGHTS);
-    let rows: Vec<T> =
-        (0..24).map(|i| T::of(((i * 37) % 64) as f64 / 16.0 - 2.0)).collect();
+    let rows: Vec<T> = (0..24).map(|i| T::of(((i * 37) % 64) as f64 / 16.0 - 2.0)).collect();
     let across = |rows: &[T]| {
         let at = |i: usize| rows[((i / 12) * 4 + i % 4) * C + (i / 4) % C];
         (0..24).map(at).collect::<Vec<T>>()
