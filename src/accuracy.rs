@@ -77,6 +77,33 @@ pub const CROSS_ENTROPY: Relative = Relative { constant: 8.0, slope: 2.0 };
 /// The sum of a row of the gradient, relative to its largest element, in units of roundoff.
 pub const GRADIENT_ROW_SUM: f64 = 16.0;
 
+/// What a scale other than 1 adds to the slope of a [`Relative`] bound: it is rounded, and so is each
+/// product.
+pub const SCALE_SLOPE: f64 = 2.0;
+
+/// What a softcap `κ` adds to a [`Relative`] bound, in units of roundoff for each unit of `κ`: a capped
+/// logit is off by 4 of them, at both ends of a distance.
+pub const SOFTCAP: f64 = 8.0;
+
+/// What smoothed or dense targets add to the gradient: units of roundoff of the class's mass.
+pub const MASS: f64 = 4.0;
+
+/// What the sum of the masses adds to the loss and gradient of dense targets: units of roundoff of it.
+pub const MASS_SUM: f64 = 8.0;
+
+/// Binary cross-entropy with targets 0 and 1, loss and gradient, relative, in units of roundoff; the
+/// gradient of another target is a difference, and within this of the sum of its two terms. A focal
+/// `γ` adds `γ (8 + 2 |x|)`.
+pub const BINARY: f64 = 8.0;
+
+/// Entropy and cross-entropy of distributions, relative, in units of roundoff. A Kullback-Leibler
+/// divergence is within this of the sum of the magnitudes of its terms.
+pub const DISTRIBUTION: f64 = 12.0;
+
+/// Entropy of the softmax of a row: units of roundoff of 1, beside the relative error of
+/// [`CROSS_ENTROPY`].
+pub const ENTROPY: f64 = 8.0;
+
 /// Half the distance from 1 to the next number: `2^-24` for `f32`, `2^-53` for `f64`.
 #[must_use]
 pub fn unit_roundoff<T: Element>() -> f64 {

@@ -57,7 +57,9 @@ pub(crate) fn run<E: Float, L: Lanes<E>>(
                     l.select_lt(l.load(E::LANE_NUMBERS), used, one, zero)
                 }
             };
-            let loss = l.select_eq(weight, zero, zero, l.mul(weight, loss));
+            // No weight hides an infinity, but not a NaN.
+            let hidden = l.select_eq(loss, loss, zero, loss);
+            let loss = l.select_eq(weight, zero, hidden, l.mul(weight, loss));
             // One NaN for all: only a NaN differs from itself.
             let loss = l.select_eq(loss, loss, loss, l.splat(E::NAN));
             if let Some(io) = &mut io {

@@ -38,5 +38,10 @@ pub(crate) fn term<E: Float, L: Lanes<E>>(
         Divergence::CrossEntropy => l.sub(zero, mass_times(l, p, log_q)),
         Divergence::Kl => mass_times(l, p, l.sub(log_p, log_q)),
     };
+    // No mass hides an infinity, but not a NaN.
+    let value = match divergence {
+        Divergence::Entropy => value,
+        _ => l.select_eq(log_q, log_q, value, log_q),
+    };
     (value, l.sub(zero, p))
 }
