@@ -239,7 +239,8 @@ impl<E: Float> StridedJob<'_, E> {
             let w = recipe.class_weights.map_or(E::ONE, |w| w[c]);
             let g = across::gradient(l, &lanes, (labels, class), scale, w, x);
             // The slope at a NaN is NaN, also where the row does not count.
-            let g = if cap.is_some() { l.select_eq(counts, zero, zero, l.mul(g, slope)) } else { g };
+            let g =
+                if cap.is_some() { l.select_eq(counts, zero, zero, l.mul(g, slope)) } else { g };
             if let Some(gradient) = self.pass.gradient() {
                 put(l, g, gradient.part_mut(outer, c, start, end));
             }
