@@ -279,14 +279,19 @@ fn two_classes_are_softplus<T: Num>(path: Path, a: i64, b: i64) -> TestCaseResul
     Ok(())
 }
 
+/// Of so many calls that are alike, one at a time.
+const STEP: usize = 29;
+
 /// A row of any batch, at any stride, through any call, has the bits that it has alone.
 fn row_alone_and_in_batch<T: Num>(
     path: Path,
     rows: usize,
     classes: usize,
     gap: usize,
+    first: usize,
 ) -> TestCaseResult {
-    for call in calls::<T>() {
+    // A few of the calls in each case, all of them in all cases.
+    for call in calls::<T>().into_iter().skip(first).step_by(STEP) {
         let mut args = Args::<T>::new(rows, classes, gap, path);
         // In place: something ordinary to read. A sum: a mean divides by the number of rows.
         args = args.with_logits_in_place();
@@ -387,8 +392,9 @@ proptest! {
     #[test]
     fn a_row_has_the_same_bits_alone_and_in_any_batch(
         rows in 1_usize..9, classes in 1_usize..140, gap in 0_usize..5, path in select(paths()),
+        first in 0..STEP,
     ) {
-        both!(row_alone_and_in_batch(path, rows, classes, gap));
+        both!(row_alone_and_in_batch(path, rows, classes, gap, first));
     }
 }
 
@@ -396,8 +402,8 @@ proptest! {
 /// call is split, so that threads take part; the rows are not a multiple of a leaf.
 fn threads_change_no_bit<T: Num>() {
     let shapes = if small() { [(1000, 137), (3, 50_000)] } else { [(70_001, 2), (4099, 37)] };
-    for (rows, classes) in shapes.into_iter().chain([(2003, 100), (3, 70_000)]) {
-        for call in calls::<T>() {
+    for (i, (rows, classes)) in shapes.into_iter().chain([(2003, 100), (3, 70_000)]).enumerate() {
+        for call in calls::<T>().into_iter().skip(7 * i).step_by(STEP) {
             let mut args = Args::<T>::new(rows, classes, 0, Path::best());
             args = args.with_logits_in_place();
             args.labels.iter_mut().step_by(11).for_each(|label| *label = -100);
