@@ -209,7 +209,10 @@ impl<T: Num> Args<T> {
                 log_targets,
             },
             classes,
-            inner: [4, 3, 2].into_iter().find(|n| rows.is_multiple_of(*n)).map_or(rows, |n| rows / n),
+            inner: [4, 3, 2]
+                .into_iter()
+                .find(|n| rows.is_multiple_of(*n))
+                .map_or(rows, |n| rows / n),
             planes,
             planes_out: painted(rows * classes),
             matrix: shaped(painted(rows * stride)),
