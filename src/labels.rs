@@ -1,19 +1,30 @@
 //! Class labels of any integer type.
 
+use crate::elem::Float;
 use crate::error::Error;
 
 /// An integer type that labels may have: `u8`, `u16`, `u32`, `u64`, `usize`, `i32` or `i64`.
 ///
 /// This trait is sealed.
-pub trait Label: sealed::Sealed + Copy {
+pub trait Label: Integer {
     /// The slice, with its type as a value.
     #[doc(hidden)]
     fn labels(slice: &[Self]) -> Labels<'_>;
 }
 
 mod sealed {
-    pub trait Sealed {}
+    /// What the checks need of an integer type.
+    pub trait Integer: Copy + PartialOrd + TryFrom<i64> {
+        const ZERO: Self;
+        /// The largest number of the type, or `class` if that is smaller.
+        fn at_most(class: usize) -> Self;
+        fn wide(self) -> i128;
+        /// Of a class number.
+        fn index(self) -> usize;
+    }
 }
+
+use sealed::Integer;
 
 /// A slice of labels, its type as a value, so that kernels are not compiled for each type.
 #[doc(hidden)]
@@ -31,7 +42,20 @@ pub enum Labels<'a> {
 macro_rules! label_types {
     ($($type:ty => $variant:ident),*) => {
         $(
-            impl sealed::Sealed for $type {}
+            impl Integer for $type {
+                const ZERO: Self = 0;
+                fn at_most(class: usize) -> Self {
+                    Self::try_from(class).unwrap_or(Self::MAX)
+                }
+                #[inline(always)]
+                fn wide(self) -> i128 {
+                    self as i128
+                }
+                #[inline(always)]
+                fn index(self) -> usize {
+                    self as usize
+                }
+            }
             impl Label for $type {
                 fn labels(slice: &[Self]) -> Labels<'_> {
                     Labels::$variant(slice)
@@ -46,11 +70,11 @@ macro_rules! label_types {
                 }
             }
 
-            /// The label of a row.
+            /// Runs `task` on the slice.
             #[inline(always)]
-            fn get(&self, row: usize) -> i128 {
+            fn run<K: OnLabels>(&self, task: K) -> K::Out {
                 match self {
-                    $(Labels::$variant(slice) => slice[row] as i128,)*
+                    $(Labels::$variant(slice) => task.run(slice),)*
                 }
             }
 
@@ -68,47 +92,141 @@ macro_rules! label_types {
 
 label_types!(u8 => U8, u16 => U16, u32 => U32, u64 => U64, usize => Usize, i32 => I32, i64 => I64);
 
+/// What is done to labels, whatever their type.
+trait OnLabels {
+    type Out;
+    fn run<T: Integer>(self, labels: &[T]) -> Self::Out;
+}
+
 /// Labels together with the one that marks a row to leave out.
 #[derive(Clone, Copy, Debug)]
 pub struct Targets<'a> {
     /// Of rows that are all left out there are none.
     labels: Option<Labels<'a>>,
     ignore_index: Option<i64>,
+    /// Rows that are not left out.
+    kept: usize,
 }
 
 impl<'a> Targets<'a> {
-    pub(crate) fn new(labels: Labels<'a>, ignore_index: Option<i64>) -> Self {
-        Targets { labels: Some(labels), ignore_index }
-    }
-
-    /// Of rows without labels.
-    pub(crate) const NONE: Self = Targets { labels: None, ignore_index: None };
-
-    /// Checks every label.
-    pub(crate) fn check(&self, rows: usize, classes: usize) -> Result<(), Error> {
-        let Some(labels) = self.labels else { return Ok(()) };
+    /// The checked labels of `rows` rows.
+    pub(crate) fn new(
+        labels: Labels<'a>,
+        ignore_index: Option<i64>,
+        rows: usize,
+        classes: usize,
+    ) -> Result<Self, Error> {
         if labels.len() != rows {
             return Err(Error::LabelCount { rows, labels: labels.len() });
         }
-        for row in 0..rows {
-            let label = labels.get(row);
-            let ignored = Some(label) == self.ignore_index.map(i128::from);
-            if !ignored && (label < 0 || label >= classes as i128) {
-                return Err(Error::LabelOutOfRange { row, label, classes });
-            }
-        }
-        Ok(())
+        let kept = labels.run(Check { ignore_index, classes })?;
+        Ok(Targets { labels: Some(labels), ignore_index, kept })
     }
 
-    /// The class of a checked row, or `None` where it is to be left out.
+    /// Of rows without labels.
+    pub(crate) const NONE: Self = Targets { labels: None, ignore_index: None, kept: 0 };
+
+    /// Rows that are not left out, of the whole call.
+    pub(crate) fn kept(&self) -> usize {
+        self.kept
+    }
+
+    /// The class of a row, or `None` where it is to be left out.
     #[inline(always)]
     pub(crate) fn class(&self, row: usize) -> Option<usize> {
-        let label = self.labels?.get(row);
-        (Some(label) != self.ignore_index.map(i128::from)).then_some(label as usize)
+        self.labels?.run(Class { ignore_index: self.ignore_index, row })
+    }
+
+    /// Writes the classes of the rows from `start` on as numbers, -1 where a row is to be left out.
+    #[inline(always)]
+    pub(crate) fn write<E: Float>(&self, start: usize, out: &mut [E]) {
+        match self.labels {
+            None => out.fill(E::ZERO - E::ONE),
+            Some(labels) => labels.run(Write { ignore_index: self.ignore_index, start, out }),
+        }
     }
 
     pub(crate) fn split_at(self, row: usize) -> (Self, Self) {
         let (head, tail) = self.labels.map(|labels| labels.split_at(row)).unzip();
         (Targets { labels: head, ..self }, Targets { labels: tail, ..self })
+    }
+}
+
+/// `ignore_index`, if the type has such a number.
+#[inline(always)]
+fn ignored<T: Integer>(ignore_index: Option<i64>) -> Option<T> {
+    ignore_index.and_then(|i| T::try_from(i).ok())
+}
+
+/// Labels that are looked at before the first wrong one is reported: no branch for each.
+const CHECKED_AT_ONCE: usize = 64;
+
+/// Refuses a label that is no class; counts the rows to keep.
+struct Check {
+    ignore_index: Option<i64>,
+    classes: usize,
+}
+
+impl OnLabels for Check {
+    type Out = Result<usize, Error>;
+
+    fn run<T: Integer>(self, labels: &[T]) -> Self::Out {
+        let Check { ignore_index, classes } = self;
+        let ignored = ignored::<T>(ignore_index);
+        let (some, index) = (ignored.is_some(), ignored.unwrap_or(T::ZERO));
+        let last = T::at_most(classes.saturating_sub(1));
+        let good = |label: T| label >= T::ZERO && label <= last;
+        let mut kept = 0;
+        for (i, block) in labels.chunks(CHECKED_AT_ONCE).enumerate() {
+            let (mut block_kept, mut bad) = (0_usize, false);
+            for &label in block {
+                let keep = !(some & (label == index));
+                block_kept += usize::from(keep);
+                bad |= keep & !good(label);
+            }
+            if bad {
+                let wrong = |label: &T| !good(*label) && Some(*label) != ignored;
+                let row = block.iter().position(wrong).unwrap_or(0);
+                let (row, label) = (i * CHECKED_AT_ONCE + row, block[row].wide());
+                return Err(Error::LabelOutOfRange { row, label, classes });
+            }
+            kept += block_kept;
+        }
+        Ok(kept)
+    }
+}
+
+struct Class {
+    ignore_index: Option<i64>,
+    row: usize,
+}
+
+impl OnLabels for Class {
+    type Out = Option<usize>;
+
+    #[inline(always)]
+    fn run<T: Integer>(self, labels: &[T]) -> Option<usize> {
+        let label = labels[self.row];
+        (Some(label) != ignored(self.ignore_index)).then(|| label.index())
+    }
+}
+
+struct Write<'o, E> {
+    ignore_index: Option<i64>,
+    start: usize,
+    out: &'o mut [E],
+}
+
+impl<E: Float> OnLabels for Write<'_, E> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<T: Integer>(self, labels: &[T]) {
+        let ignored = ignored::<T>(self.ignore_index);
+        let labels = &labels[self.start..][..self.out.len()];
+        for (out, label) in self.out.iter_mut().zip(labels) {
+            let class = E::from_f64(label.index() as f64);
+            *out = if Some(*label) == ignored { E::ZERO - E::ONE } else { class };
+        }
     }
 }

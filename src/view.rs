@@ -184,6 +184,11 @@ impl<'a, T> RowsMut<'a, T> {
         &self.data[r * self.shape.row_stride..][..self.shape.classes]
     }
 
+    /// The same rows, to read.
+    pub(crate) fn as_rows(&self) -> Rows<'_, T> {
+        Rows { data: self.data, shape: self.shape }
+    }
+
     #[inline(always)]
     pub(crate) fn row(&mut self, r: usize) -> &mut [T] {
         &mut self.data[r * self.shape.row_stride..][..self.shape.classes]
@@ -223,7 +228,7 @@ pub(crate) enum RowIo<'a, T> {
     InPlace(&'a mut [T]),
 }
 
-impl<T> Io<'_, T> {
+impl<'a, T> Io<'a, T> {
     pub(crate) fn shape(&self) -> (usize, usize) {
         match self {
             Io::Apart(source, _) => source.shape(),
@@ -246,6 +251,24 @@ impl<T> Io<'_, T> {
                 Some(RowIo::Apart(source.run(rows.clone())?, target.run(rows)?))
             }
             Io::InPlace(data) => Some(RowIo::InPlace(data.run(rows)?)),
+        }
+    }
+
+    /// What is read, before it is overwritten.
+    pub(crate) fn source(&self) -> Rows<'_, T>
+    where
+        T: Copy,
+    {
+        match self {
+            Io::Apart(source, _) => *source,
+            Io::InPlace(data) => data.as_rows(),
+        }
+    }
+
+    /// Where the results go.
+    pub(crate) fn target(&mut self) -> &mut RowsMut<'a, T> {
+        match self {
+            Io::Apart(_, target) | Io::InPlace(target) => target,
         }
     }
 

@@ -70,8 +70,7 @@ impl<T: Element> CrossEntropy<'_, T> {
             one_per_row("row_weights", rows, row_weights.len())?;
             weights("row_weights", row_weights)?;
         }
-        let targets = Targets::new(Y::labels(labels), self.ignore_index);
-        targets.check(rows, classes)?;
+        let targets = Targets::new(Y::labels(labels), self.ignore_index, rows, classes)?;
         let token = self.exec.token()?;
         let divisor = match self.reduction {
             Reduction::Sum => 1.0,

@@ -75,7 +75,7 @@ pub(super) fn weigh<T: Element>(
 ) -> Weight {
     let mut sums = Weight { weight: ExactSum::new(), row_weight: ExactSum::new() };
     if class_weights.is_none() && row_weights.is_none() {
-        let kept = (0..rows).filter(|row| targets.class(*row).is_some()).count() as f64;
+        let kept = targets.kept() as f64;
         sums.weight.add(kept);
         sums.row_weight.add(kept);
         return sums;

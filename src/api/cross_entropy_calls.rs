@@ -153,9 +153,7 @@ impl<T: Element> CrossEntropy<'_, T> {
                 return Err(Error::TooManyClasses { classes, most });
             }
         }
-        let targets = Targets::new(labels, self.ignore_index);
-        targets.check(rows, classes)?;
-        Ok(targets)
+        Targets::new(labels, self.ignore_index, rows, classes)
     }
 
     fn check_options(&self, classes: usize) -> Result<(), Error> {

@@ -156,9 +156,8 @@ impl Exec {
         if end > most {
             return Err(Error::TooManyClasses { classes: end, most });
         }
-        let targets = Targets::new(Y::labels(labels), ignore_index);
-        // The row's classes are not known here; this part's are the least of them.
-        targets.check(rows, most)?;
+        // The row's classes are not known here: any number may be one.
+        let targets = Targets::new(Y::labels(labels), ignore_index, rows, most)?;
         let job =
             PartialRowsJob { token: self.token()?, logits, first_class, targets, entropy, out };
         T::partial_rows(self.thread_bound(), classes, job);

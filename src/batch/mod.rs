@@ -2,6 +2,7 @@
 
 mod calibration;
 mod dense;
+mod few;
 mod logit_map;
 mod partial_rows;
 mod pointwise;

@@ -2,7 +2,7 @@
 
 use super::logit_map::{CapRoom, LogitMap, canonical};
 use super::statistics::{RowStatistics, write_statistics};
-use super::{Weighing, split_rows};
+use super::{Weighing, few, split_rows};
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::stats::{Ask, Spread, Stats, StatsInto};
@@ -26,6 +26,14 @@ impl<E: Float> Pass<'_, E> {
         match self {
             Pass::LossOnly(logits) => logits.shape(),
             Pass::Gradient(io) => io.shape(),
+        }
+    }
+
+    /// What is read, before it is overwritten.
+    pub(crate) fn logits(&self) -> Rows<'_, E> {
+        match self {
+            Pass::LossOnly(logits) => *logits,
+            Pass::Gradient(io) => io.source(),
         }
     }
 
@@ -106,19 +114,30 @@ impl<E: Float> Job for SparseJob<'_, E> {
     }
 
     fn run(mut self) -> [f64; SUMS] {
+        self.write_statistics();
+        if few::are_few::<E>(self.pass.shape().1) { few::run(self) } else { self.run_rows() }
+    }
+}
+
+impl<E: Float> SparseJob<'_, E> {
+    fn write_statistics(&mut self) {
+        let Some(statistics) = &mut self.statistics else { return };
+        let mut room = CapRoom::new();
+        let logits = self.pass.logits();
+        for row in 0..logits.rows() {
+            let class = self.targets.class(row);
+            let map = &self.recipe.logits;
+            write_statistics(self.token, logits.row(row), class, map, statistics, row, &mut room);
+        }
+    }
+
+    fn run_rows(mut self) -> [f64; SUMS] {
         let token = self.token;
         let mut room = CapRoom::new();
         let mut totals = [0.0; SUMS];
         for row in 0..self.rows() {
             let weight = self.row_weights.map_or(1.0, |w| w[row].to_f64());
             let class = self.targets.class(row);
-            if let Some(statistics) = &mut self.statistics {
-                let x = match &mut self.pass {
-                    Pass::LossOnly(logits) => logits.row(row),
-                    Pass::Gradient(io) => io.source_row(row),
-                };
-                write_statistics(token, x, class, &self.recipe.logits, statistics, row, &mut room);
-            }
             let [loss, z] = match &mut self.pass {
                 Pass::LossOnly(logits) => match class {
                     None => [0.0; 2],

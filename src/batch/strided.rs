@@ -4,7 +4,7 @@ use super::sparse::Recipe;
 use super::split_rows;
 use crate::elem::Float;
 use crate::isa::{Kernel, Lanes, Token};
-use crate::kernel::across::{self, LaneGradient};
+use crate::kernel::across::{self, Compensated, LaneGradient, MOST_LANES};
 use crate::kernel::softcap::Softcap;
 use crate::labels::Targets;
 use crate::loss::nll::Nll;
@@ -125,53 +125,50 @@ impl<E: Float> Kernel<E> for StridedJob<'_, E> {
     #[inline(always)]
     fn run<L: Lanes<E>>(mut self, l: L) -> [f64; SUMS] {
         let (outer, _, inner) = self.pass.dims();
-        let mut totals = [0.0; SUMS];
+        let mut totals = [Compensated::new(l); 2];
         for o in 0..outer {
             let mut start = 0;
             while start < inner {
                 let end = inner.min(start + E::LANES);
-                self.block(l, o, start, end, &mut totals);
+                let losses = self.block(l, o, start, end);
+                for (total, losses) in totals.iter_mut().zip(losses) {
+                    total.add(l, losses);
+                }
                 start = end;
             }
         }
-        totals
+        let [loss, z] = totals.map(
+            #[inline(always)]
+            |total| total.fold(l),
+        );
+        [loss, z, 0.0]
     }
 }
 
-/// A lane for each position of a block: enough for any element type.
-const MOST_LANES: usize = 32;
-
 impl<E: Float> StridedJob<'_, E> {
-    /// The positions `start..end` of an outer index.
+    /// The positions `start..end` of an outer index: their losses and z-losses.
     #[inline(always)]
-    fn block<L: Lanes<E>>(
-        &mut self,
-        l: L,
-        outer: usize,
-        start: usize,
-        end: usize,
-        totals: &mut [f64; SUMS],
-    ) {
+    fn block<L: Lanes<E>>(&mut self, l: L, outer: usize, start: usize, end: usize) -> [L::V; 2] {
         let (_, classes, inner) = self.pass.dims();
         let (zero, one) = (l.splat(E::ZERO), l.splat(E::ONE));
         let recipe = self.recipe;
         let rows = outer * inner + start..outer * inner + end;
 
-        // What is known of each position, as lanes.
+        // A lane without a position is one that does not count.
         let mut labels = [E::ZERO - E::ONE; MOST_LANES];
-        let mut counts = [E::ZERO; MOST_LANES];
-        let mut label_weights = [E::ONE; MOST_LANES];
-        for (i, row) in rows.clone().enumerate() {
-            if let Some(y) = self.targets.class(row) {
-                labels[i] = E::from_f64(y as f64);
-                counts[i] = E::ONE;
-                if let Some(weights) = recipe.class_weights {
-                    label_weights[i] = weights[y];
+        self.targets.write(rows.start, &mut labels[..rows.len()]);
+        let labels = get(l, &labels[..E::LANES]);
+        let counts = l.select_lt(labels, zero, zero, one);
+        let label_weight = match recipe.class_weights {
+            None => one,
+            Some(weights) => {
+                let mut of_labels = [E::ONE; MOST_LANES];
+                for (weight, row) in of_labels.iter_mut().zip(rows.clone()) {
+                    *weight = self.targets.class(row).map_or(E::ONE, |y| weights[y]);
                 }
+                get(l, &of_labels[..E::LANES])
             }
-        }
-        let (labels, counts) = (get(l, &labels[..E::LANES]), get(l, &counts[..E::LANES]));
-        let label_weight = get(l, &label_weights[..E::LANES]);
+        };
         let weight = match self.row_weights {
             Some(weights) => get(l, &weights[rows.clone()]),
             None => one,
@@ -210,13 +207,17 @@ impl<E: Float> StridedJob<'_, E> {
             let value = l.select_eq(nll.loss, nll.loss, mass_times(l, weight, value), nan);
             l.select_eq(counts, zero, zero, value)
         };
-        self.write_losses(l, rows.clone(), of_row(terms.loss), of_row(z), totals);
+        let losses = [of_row(terms.loss), of_row(z)];
+        if let Some(out) = &mut self.losses {
+            let loss = l.add(losses[0], losses[1]);
+            put(l, l.select_eq(loss, loss, loss, nan), &mut out[rows.clone()]);
+        }
         let upstream = match self.upstream {
             Some(upstream) => get(l, &upstream[rows]),
             None => one,
         };
         if matches!(self.pass, StridedPass::LossOnly(_)) {
-            return;
+            return losses;
         }
         let outer_scale = l.mul(upstream, weight);
         let weighing = recipe.weighing;
@@ -245,30 +246,7 @@ impl<E: Float> StridedJob<'_, E> {
                 put(l, g, gradient.part_mut(outer, c, start, end));
             }
         }
-    }
-
-    #[inline(always)]
-    fn write_losses<L: Lanes<E>>(
-        &mut self,
-        l: L,
-        rows: core::ops::Range<usize>,
-        loss: L::V,
-        z: L::V,
-        totals: &mut [f64; SUMS],
-    ) {
-        let mut values = [[E::ZERO; MOST_LANES]; 2];
-        for (values, v) in values.iter_mut().zip([loss, z]) {
-            put(l, v, &mut values[..E::LANES]);
-        }
-        for (i, row) in rows.enumerate() {
-            let [loss, z] = [values[0][i], values[1][i]];
-            totals[0] += loss.to_f64();
-            totals[1] += z.to_f64();
-            if let Some(losses) = &mut self.losses {
-                let loss = loss + z;
-                losses[row] = if loss.is_nan() { E::NAN } else { loss };
-            }
-        }
+        losses
     }
 }
 

@@ -89,22 +89,25 @@ pub(crate) fn stats<E: Float, L: Lanes<E>>(
     LaneStats { max, reference, sum, weight, shortfall, label }
 }
 
+/// Lanes of the virtual vector: enough for any element type.
+pub(crate) const MOST_LANES: usize = 32;
+
 /// A sum and what its additions dropped.
 #[derive(Clone, Copy)]
-struct Compensated<V> {
+pub(crate) struct Compensated<V> {
     sum: V,
     dropped: V,
 }
 
 impl<V: Copy> Compensated<V> {
     #[inline(always)]
-    fn new<E: Float, L: Lanes<E, V = V>>(l: L) -> Self {
+    pub(crate) fn new<E: Float, L: Lanes<E, V = V>>(l: L) -> Self {
         Compensated { sum: l.splat(E::ZERO), dropped: l.splat(E::ZERO) }
     }
 
     /// The terms are not negative, so that an infinite sum drops NaN, which is left out.
     #[inline(always)]
-    fn add<E: Float, L: Lanes<E, V = V>>(&mut self, l: L, x: V) {
+    pub(crate) fn add<E: Float, L: Lanes<E, V = V>>(&mut self, l: L, x: V) {
         let sum = l.add(self.sum, x);
         let part = l.sub(sum, self.sum);
         let dropped = l.add(l.sub(self.sum, l.sub(sum, part)), l.sub(x, part));
@@ -116,6 +119,20 @@ impl<V: Copy> Compensated<V> {
     #[inline(always)]
     fn value<E: Float, L: Lanes<E, V = V>>(self, l: L) -> V {
         l.add(self.sum, self.dropped)
+    }
+
+    /// The sum of all lanes.
+    #[inline(always)]
+    pub(crate) fn fold<E: Float, L: Lanes<E, V = V>>(self, l: L) -> f64 {
+        let mut total = 0.0;
+        for part in [self.sum, self.dropped] {
+            let mut lanes = [E::ZERO; MOST_LANES];
+            l.store(part, &mut lanes[..L::LANES]);
+            for lane in &lanes[..L::LANES] {
+                total += lane.to_f64();
+            }
+        }
+        total
     }
 }
 

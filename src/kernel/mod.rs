@@ -11,3 +11,4 @@ pub(crate) mod pointwise;
 pub(crate) mod softcap;
 pub(crate) mod stats;
 pub(crate) mod tree;
+pub(crate) mod transpose;
