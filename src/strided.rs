@@ -50,13 +50,6 @@ impl Shape {
         Ok(Shape { outer: len / plane, classes, inner })
     }
 
-    /// The elements of a class at inner indices from `start` to `end`.
-    #[inline(always)]
-    fn part(&self, outer: usize, class: usize, start: usize, end: usize) -> (usize, usize) {
-        let first = (outer * self.classes + class) * self.inner;
-        (first + start, first + end)
-    }
-
     /// Elements before outer index `outer`.
     fn before(&self, outer: usize) -> usize {
         outer * self.classes * self.inner
@@ -73,22 +66,16 @@ impl<'a, T> Strided<'a, T> {
         Ok(Strided { data, shape: Shape::new(data.len(), classes, inner)? })
     }
 
-    /// One plane for each class, with an element for each of `inner` rows.
-    pub(crate) fn planes(data: &'a [T], classes: usize, inner: usize) -> Self {
-        assert!(data.len() == classes * inner);
-        Strided { data, shape: Shape { outer: 1, classes, inner } }
-    }
-
     /// `outer`, `classes` and `inner`.
     #[must_use]
     pub fn dims(&self) -> (usize, usize, usize) {
         (self.shape.outer, self.shape.classes, self.shape.inner)
     }
 
+    /// From an inner index of class 0 on.
     #[inline(always)]
-    pub(crate) fn part(&self, outer: usize, class: usize, start: usize, end: usize) -> &[T] {
-        let (from, to) = self.shape.part(outer, class, start, end);
-        &self.data[from..to]
+    pub(crate) fn from(&self, outer: usize, start: usize) -> &[T] {
+        &self.data[self.shape.before(outer) + start..]
     }
 
     pub(crate) fn split_at(self, outer: usize) -> (Self, Self) {
@@ -111,34 +98,16 @@ impl<'a, T> StridedMut<'a, T> {
         Ok(StridedMut { data, shape })
     }
 
-    /// One plane for each class, with an element for each of `inner` rows.
-    pub(crate) fn planes(data: &'a mut [T], classes: usize, inner: usize) -> Self {
-        assert!(data.len() == classes * inner);
-        StridedMut { data, shape: Shape { outer: 1, classes, inner } }
-    }
-
     /// `outer`, `classes` and `inner`.
     #[must_use]
     pub fn dims(&self) -> (usize, usize, usize) {
         (self.shape.outer, self.shape.classes, self.shape.inner)
     }
 
+    /// From an inner index of class 0 on.
     #[inline(always)]
-    pub(crate) fn part(&self, outer: usize, class: usize, start: usize, end: usize) -> &[T] {
-        let (from, to) = self.shape.part(outer, class, start, end);
-        &self.data[from..to]
-    }
-
-    #[inline(always)]
-    pub(crate) fn part_mut(
-        &mut self,
-        outer: usize,
-        class: usize,
-        start: usize,
-        end: usize,
-    ) -> &mut [T] {
-        let (from, to) = self.shape.part(outer, class, start, end);
-        &mut self.data[from..to]
+    pub(crate) fn from_mut(&mut self, outer: usize, start: usize) -> &mut [T] {
+        &mut self.data[self.shape.before(outer) + start..]
     }
 
     pub(crate) fn split_at(self, outer: usize) -> (Self, Self) {

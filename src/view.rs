@@ -124,6 +124,18 @@ impl<'a, T> Rows<'a, T> {
         &self.data[r * self.shape.row_stride..][..self.shape.classes]
     }
 
+    /// Row `r` and everything behind it.
+    #[inline(always)]
+    pub(crate) fn from(&self, r: usize) -> &'a [T] {
+        &self.data[r * self.shape.row_stride..]
+    }
+
+    /// Elements from the first of row `r` to the last of the matrix.
+    #[inline(always)]
+    pub(crate) fn reach(&self, r: usize) -> usize {
+        self.data.len() - r * self.shape.row_stride
+    }
+
     /// Rows one after the other, if that is how they lie in memory.
     pub(crate) fn run(&self, rows: Range<usize>) -> Option<&[T]> {
         Some(&self.data[self.shape.run(rows)?])

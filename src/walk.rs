@@ -1,10 +1,13 @@
 //! The only loops over the elements of a row: virtual vectors in order, then one padded tail.
 //!
+//! What is done to the elements is a closure on one register ([`Lanes::Register`]); only what is so short
+//! that its latency must be hidden by hand, a maximum, works on whole virtual vectors.
+//!
 //! Closures go by value, never as `&f`: a call through a reference is not always inlined, and out of
 //! line it is compiled without the instruction set, 20 times slower.
 
 use crate::elem::Float;
-use crate::isa::Lanes;
+use crate::isa::{Lanes, Register};
 use crate::view::RowIo;
 
 /// Folds `f` over `x`.
@@ -80,46 +83,77 @@ pub(crate) struct Skip<E> {
     pub(crate) pad: E,
 }
 
-impl<E> Skip<E> {
+impl<E: Float> Skip<E> {
     /// No index but those past the end.
     #[inline(always)]
     pub(crate) fn past_the_end(pad: E) -> Self {
         Skip { excluded: None, pad }
     }
+
+    /// Whether all elements from `start` to `end` are read.
+    #[inline(always)]
+    fn none_in(self, start: usize, end: usize) -> bool {
+        let i = self.excluded.unwrap_or(usize::MAX);
+        i < start || i >= end
+    }
+
+    /// The register of `x` at index `at`.
+    #[inline(always)]
+    pub(crate) fn read<R: Lanes<E>>(self, r: R, x: &[E], at: usize) -> R::V {
+        let rest = x.get(at..).unwrap_or(&[]);
+        let v = if rest.len() >= R::LANES {
+            r.load(&rest[..R::LANES])
+        } else if rest.is_empty() {
+            r.splat(self.pad)
+        } else {
+            r.load_padded(rest, self.pad)
+        };
+        match self.excluded {
+            Some(i) if i >= at && i - at < R::LANES => {
+                let lanes = r.load(&E::LANE_NUMBERS[..R::LANES]);
+                let lane = r.splat(E::LANE_NUMBERS[i - at]);
+                r.select_eq(lanes, lane, r.splat(self.pad), v)
+            }
+            _ => v,
+        }
+    }
 }
 
-/// `N` sums over `len` elements, in blocks of 4 steps, groups of 4 blocks, and then all groups; `f` gives
-/// the terms of the elements of a step, from an index to an index.
+/// Stores as many lanes of a register at index `at` as there is room for, if any.
+#[inline(always)]
+pub(crate) fn write<E: Float, R: Lanes<E>>(r: R, v: R::V, target: &mut [E], at: usize) {
+    let rest = target.get_mut(at..).unwrap_or(&mut []);
+    if rest.len() >= R::LANES {
+        r.store(v, &mut rest[..R::LANES]);
+    } else if !rest.is_empty() {
+        r.store_head(v, rest);
+    }
+}
+
+/// `N` sums over `len` elements: `f` gives those of a block, from an index to an index, which has
+/// `block` elements or, the last, fewer. Four blocks make a group, and groups the total.
 ///
-/// A large number loses half an ULP of itself with each small one added after it: here at most three
-/// times on each of the three levels in a row of 64 vectors, not 63 times.
+/// A large number loses half an ULP of itself with each small one added after it: in a row of 64 vectors,
+/// in blocks of 4, at most three times on each of the three levels, not 63 times.
 #[inline(always)]
 pub(crate) fn in_blocks<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
     len: usize,
-    step: usize,
+    block: usize,
     mut f: impl FnMut(usize, usize) -> [L::V; N],
 ) -> [L::V; N] {
-    let zero = [l.splat(E::ZERO); N];
-    let mut total = zero;
+    let mut total = [l.splat(E::ZERO); N];
     let mut start = 0;
     while start < len {
-        let group_end = len.min(start + BLOCK * BLOCK * step);
-        let mut group = zero;
+        let group_end = len.min(start + BLOCK * block);
+        let mut group = [l.splat(E::ZERO); N];
         while start < group_end {
-            let block_end = len.min(start + BLOCK * step);
-            let mut block = zero;
-            while start < block_end {
-                let end = len.min(start + step);
-                let terms = f(start, end);
-                for n in 0..N {
-                    block[n] = l.add(block[n], terms[n]);
-                }
-                start = end;
-            }
+            let end = group_end.min(start + block);
+            let sums = f(start, end);
             for n in 0..N {
-                group[n] = l.add(group[n], block[n]);
+                group[n] = l.add(group[n], sums[n]);
             }
+            start = end;
         }
         for n in 0..N {
             total[n] = l.add(total[n], group[n]);
@@ -128,33 +162,121 @@ pub(crate) fn in_blocks<E: Float, L: Lanes<E>, const N: usize>(
     total
 }
 
-/// The vector `x[start..end]`, with [`Skip::pad`] where it says so.
+/// The sums of a block of virtual vectors, register by register; `f` gives the terms at an index.
 #[inline(always)]
-fn vector<E: Float, L: Lanes<E>>(l: L, x: &[E], start: usize, end: usize, skip: Skip<E>) -> L::V {
-    let x = &x[start..end];
-    let i = skip.excluded.unwrap_or(usize::MAX).wrapping_sub(start);
-    let whole = x.len() == L::LANES && i >= L::LANES;
-    if whole { l.load(x) } else { partial(l, x, Some(i), skip.pad) }
+fn whole_block<E: Float, L: Lanes<E>, const N: usize>(
+    l: L,
+    mut f: impl FnMut(usize) -> [Register<E, L>; N],
+) -> [L::V; N] {
+    let r = l.register();
+    l.from_registers(
+        #[inline(always)]
+        |lane| {
+            let mut sums = f(lane);
+            for vector in 1..BLOCK {
+                let terms = f(vector * L::LANES + lane);
+                for n in 0..N {
+                    sums[n] = r.add(sums[n], terms[n]);
+                }
+            }
+            sums
+        },
+    )
 }
 
-/// Sums of `f` over the vectors of `x`: for the pad, `f` must be 0.
+/// The same of a block that may end within a vector, or within which an element is left out.
+#[inline(always)]
+fn ragged_block<E: Float, L: Lanes<E>, const N: usize>(
+    l: L,
+    start: usize,
+    end: usize,
+    mut f: impl FnMut(usize) -> [Register<E, L>; N],
+) -> [L::V; N] {
+    let mut sums = [l.splat(E::ZERO); N];
+    let mut at = start;
+    while at < end {
+        let terms = l.from_registers(
+            #[inline(always)]
+            |lane| f(at + lane),
+        );
+        for n in 0..N {
+            sums[n] = l.add(sums[n], terms[n]);
+        }
+        at += L::LANES;
+    }
+    sums
+}
+
+/// Sums over `len` elements of what `f` gives for the register at an index: 0 past the end.
+#[inline(always)]
+pub(crate) fn sum_at<E: Float, L: Lanes<E>, const N: usize>(
+    l: L,
+    len: usize,
+    mut f: impl FnMut(usize) -> [Register<E, L>; N],
+) -> [L::V; N] {
+    in_blocks(
+        l,
+        len,
+        BLOCK * L::LANES,
+        #[inline(always)]
+        |start, end| {
+            ragged_block(
+                l,
+                start,
+                end,
+                #[inline(always)]
+                |at| f(at),
+            )
+        },
+    )
+}
+
+/// The sum of all lanes of each vector. (The closure of an array's own `map` is not inlined.)
+#[inline(always)]
+pub(crate) fn totals<E: Float, L: Lanes<E>, const N: usize>(l: L, sums: [L::V; N]) -> [f64; N] {
+    let mut totals = [0.0; N];
+    for (total, sum) in totals.iter_mut().zip(sums) {
+        *total = l.fold_add(sum).to_f64();
+    }
+    totals
+}
+
+/// Sums of `f` over the elements of `x`: for the pad, `f` must be 0.
 #[inline(always)]
 pub(crate) fn sum<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
     x: &[E],
     skip: Skip<E>,
-    f: impl Fn(L::V) -> [L::V; N] + Copy,
+    f: impl Fn(Register<E, L>) -> [Register<E, L>; N] + Copy,
 ) -> [L::V; N] {
+    let r = l.register();
     in_blocks(
         l,
         x.len(),
-        L::LANES,
+        BLOCK * L::LANES,
         #[inline(always)]
-        |start, end| f(vector(l, x, start, end, skip)),
+        |start, end| {
+            if end - start == BLOCK * L::LANES && skip.none_in(start, end) {
+                let x = &x[start..end];
+                whole_block(
+                    l,
+                    #[inline(always)]
+                    |at| f(r.load(&x[at..at + L::Register::LANES])),
+                )
+            } else {
+                ragged_block(
+                    l,
+                    start,
+                    end,
+                    #[inline(always)]
+                    |at| f(skip.read(r, x, at)),
+                )
+            }
+        },
     )
 }
 
-/// Sums of `f` over the vectors of `x` and `y`, which have the same length: for the pads, `f` must be
+/// Sums of `f` over the elements of `x` and `y`, which have the same length: for the pads, `f` must be
 /// 0.
 #[inline(always)]
 pub(crate) fn sum2<E: Float, L: Lanes<E>, const N: usize>(
@@ -163,15 +285,37 @@ pub(crate) fn sum2<E: Float, L: Lanes<E>, const N: usize>(
     x_skip: Skip<E>,
     y: &[E],
     y_skip: Skip<E>,
-    f: impl Fn(L::V, L::V) -> [L::V; N] + Copy,
+    f: impl Fn(Register<E, L>, Register<E, L>) -> [Register<E, L>; N] + Copy,
 ) -> [L::V; N] {
+    let r = l.register();
     let y = &y[..x.len()];
     in_blocks(
         l,
         x.len(),
-        L::LANES,
+        BLOCK * L::LANES,
         #[inline(always)]
-        |start, end| f(vector(l, x, start, end, x_skip), vector(l, y, start, end, y_skip)),
+        |start, end| {
+            let all = x_skip.none_in(start, end) && y_skip.none_in(start, end);
+            if end - start == BLOCK * L::LANES && all {
+                let (x, y) = (&x[start..end], &y[start..end]);
+                whole_block(
+                    l,
+                    #[inline(always)]
+                    |at| {
+                        let end = at + L::Register::LANES;
+                        f(r.load(&x[at..end]), r.load(&y[at..end]))
+                    },
+                )
+            } else {
+                ragged_block(
+                    l,
+                    start,
+                    end,
+                    #[inline(always)]
+                    |at| f(x_skip.read(r, x, at), y_skip.read(r, y, at)),
+                )
+            }
+        },
     )
 }
 
@@ -195,17 +339,51 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>>(
     l: L,
     io: &mut RowIo<'_, E>,
     skip: Skip<E>,
-    f: impl Fn(L::V) -> L::V + Copy,
+    f: impl Fn(Register<E, L>) -> Register<E, L> + Copy,
 ) -> L::V {
+    let r = l.register();
     let [sum] = in_blocks(
         l,
         io.source().len(),
-        L::LANES,
+        BLOCK * L::LANES,
         #[inline(always)]
         |start, end| {
-            let y = f(vector(l, io.source(), start, end, skip));
-            put(l, y, &mut io.target()[start..end]);
-            [y]
+            if end - start == BLOCK * L::LANES && skip.none_in(start, end) {
+                match io.part(start, end) {
+                    RowIo::Apart(source, target) => whole_block(
+                        l,
+                        #[inline(always)]
+                        |at| {
+                            let end = at + L::Register::LANES;
+                            let y = f(r.load(&source[at..end]));
+                            r.store(y, &mut target[at..end]);
+                            [y]
+                        },
+                    ),
+                    RowIo::InPlace(data) => whole_block(
+                        l,
+                        #[inline(always)]
+                        |at| {
+                            let data = &mut data[at..at + L::Register::LANES];
+                            let y = f(r.load(data));
+                            r.store(y, data);
+                            [y]
+                        },
+                    ),
+                }
+            } else {
+                ragged_block(
+                    l,
+                    start,
+                    end,
+                    #[inline(always)]
+                    |at| {
+                        let y = f(skip.read(r, io.source(), at));
+                        write(r, y, io.target(), at);
+                        [y]
+                    },
+                )
+            }
         },
     );
     sum
@@ -227,31 +405,56 @@ pub(crate) fn get<E: Float, L: Lanes<E>>(l: L, source: &[E]) -> L::V {
     if source.len() == L::LANES { l.load(source) } else { l.load_padded(source, E::ZERO) }
 }
 
-/// `target[i] = f(source[i])`
+/// `f(source, target, y)` for each whole register of a row and of `y`; returns where they end.
 #[inline(always)]
-pub(crate) fn map<E: Float, L: Lanes<E>>(l: L, io: &mut RowIo<'_, E>, f: impl Fn(L::V) -> L::V) {
+fn whole_registers<E: Float, R: Lanes<E>>(
+    r: R,
+    io: &mut RowIo<'_, E>,
+    y: &[E],
+    f: impl Fn(R::V, R::V) -> R::V + Copy,
+) -> usize {
     match io {
         RowIo::Apart(source, target) => {
-            let mut targets = target.chunks_exact_mut(L::LANES);
-            let mut sources = source.chunks_exact(L::LANES);
-            for (t, s) in (&mut targets).zip(&mut sources) {
-                l.store(f(l.load(s)), t);
-            }
-            let (t, s) = (targets.into_remainder(), sources.remainder());
-            if !t.is_empty() {
-                l.store_head(f(l.load_padded(s, E::ZERO)), t);
+            let chunks = source.chunks_exact(R::LANES).zip(target.chunks_exact_mut(R::LANES));
+            for ((s, t), y) in chunks.zip(y.chunks_exact(R::LANES)) {
+                r.store(f(r.load(s), r.load(y)), t);
             }
         }
         RowIo::InPlace(data) => {
-            let mut chunks = data.chunks_exact_mut(L::LANES);
-            for c in &mut chunks {
-                l.store(f(l.load(c)), c);
-            }
-            let c = chunks.into_remainder();
-            if !c.is_empty() {
-                l.store_head(f(l.load_padded(c, E::ZERO)), c);
+            for (x, y) in data.chunks_exact_mut(R::LANES).zip(y.chunks_exact(R::LANES)) {
+                r.store(f(r.load(x), r.load(y)), x);
             }
         }
+    }
+    y.len() - y.len() % R::LANES
+}
+
+/// `target[i] = f(source[i])`
+#[inline(always)]
+pub(crate) fn map<E: Float, L: Lanes<E>>(
+    l: L,
+    io: &mut RowIo<'_, E>,
+    f: impl Fn(Register<E, L>) -> Register<E, L> + Copy,
+) {
+    let r = l.register();
+    let lanes = L::Register::LANES;
+    match io {
+        RowIo::Apart(source, target) => {
+            for (s, t) in source.chunks_exact(lanes).zip(target.chunks_exact_mut(lanes)) {
+                r.store(f(r.load(s)), t);
+            }
+        }
+        RowIo::InPlace(data) => {
+            for x in data.chunks_exact_mut(lanes) {
+                r.store(f(r.load(x)), x);
+            }
+        }
+    }
+    let len = io.source().len();
+    let end = len - len % lanes;
+    if end < len {
+        let y = f(r.load_padded(&io.source()[end..], E::ZERO));
+        r.store_head(y, &mut io.target()[end..]);
     }
 }
 
@@ -261,33 +464,16 @@ pub(crate) fn map2<E: Float, L: Lanes<E>>(
     l: L,
     io: &mut RowIo<'_, E>,
     y: &[E],
-    f: impl Fn(L::V, L::V) -> L::V + Copy,
+    f: impl Fn(Register<E, L>, Register<E, L>) -> Register<E, L> + Copy,
 ) {
-    let mut ys = y.chunks_exact(L::LANES);
-    match io {
-        RowIo::Apart(source, target) => {
-            let mut targets = target.chunks_exact_mut(L::LANES);
-            let mut sources = source.chunks_exact(L::LANES);
-            for ((t, s), y) in (&mut targets).zip(&mut sources).zip(&mut ys) {
-                l.store(f(l.load(s), l.load(y)), t);
-            }
-            let (t, s) = (targets.into_remainder(), sources.remainder());
-            if !t.is_empty() {
-                let y = l.load_padded(ys.remainder(), E::ZERO);
-                l.store_head(f(l.load_padded(s, E::ZERO), y), t);
-            }
-        }
-        RowIo::InPlace(data) => {
-            let mut chunks = data.chunks_exact_mut(L::LANES);
-            for (c, y) in (&mut chunks).zip(&mut ys) {
-                l.store(f(l.load(c), l.load(y)), c);
-            }
-            let c = chunks.into_remainder();
-            if !c.is_empty() {
-                let y = l.load_padded(ys.remainder(), E::ZERO);
-                l.store_head(f(l.load_padded(c, E::ZERO), y), c);
-            }
-        }
+    let r = l.register();
+    let len = io.source().len();
+    let y = &y[..len];
+    let end = whole_registers(r, io, y, f);
+    if end < len {
+        let x = r.load_padded(&io.source()[end..], E::ZERO);
+        let value = f(x, r.load_padded(&y[end..], E::ZERO));
+        r.store_head(value, &mut io.target()[end..]);
     }
 }
 
@@ -297,16 +483,17 @@ pub(crate) fn map_two<E: Float, L: Lanes<E>>(
     l: L,
     io: &mut RowIo<'_, E>,
     second: &mut [E],
-    f: impl Fn(L::V) -> (L::V, L::V) + Copy,
+    f: impl Fn(Register<E, L>) -> (Register<E, L>, Register<E, L>) + Copy,
 ) {
+    let r = l.register();
     let len = io.source().len();
     let second = &mut second[..len];
-    let mut start = 0;
-    while start < len {
-        let end = len.min(start + L::LANES);
-        let (a, b) = f(get(l, &io.source()[start..end]));
-        put(l, a, &mut io.target()[start..end]);
-        put(l, b, &mut second[start..end]);
-        start = end;
+    let zeros = Skip::past_the_end(E::ZERO);
+    let mut at = 0;
+    while at < len {
+        let (a, b) = f(zeros.read(r, io.source(), at));
+        write(r, a, io.target(), at);
+        write(r, b, second, at);
+        at += L::Register::LANES;
     }
 }

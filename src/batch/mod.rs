@@ -3,8 +3,10 @@
 mod calibration;
 mod dense;
 mod few;
+mod lanes;
 mod logit_map;
 mod partial_rows;
+mod planes;
 mod pointwise;
 mod room;
 mod row_function;

@@ -1,14 +1,15 @@
 //! Losses of rows of logits with integer labels, with or without the gradient and statistics.
 
-use super::logit_map::{CapRoom, LogitMap, canonical};
+use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical};
 use super::statistics::{RowStatistics, write_statistics};
 use super::{Weighing, few, split_rows};
 use crate::elem::Float;
 use crate::isa::Token;
+use crate::kernel::gradient::Gradient;
 use crate::kernel::stats::{Ask, Spread, Stats, StatsInto};
 use crate::labels::Targets;
 use crate::loss::Sparse;
-use crate::loss::row::{Apart, OfLabel, RowTerms};
+use crate::loss::row::{LabelRows, LabelTerms, OfLabels, TOGETHER};
 use crate::par::{Job, SUMS};
 use crate::view::{Io, RowIo, Rows};
 
@@ -115,7 +116,11 @@ impl<E: Float> Job for SparseJob<'_, E> {
 
     fn run(mut self) -> [f64; SUMS] {
         self.write_statistics();
-        if few::are_few::<E>(self.pass.shape().1) { few::run(self) } else { self.run_rows() }
+        if few::are_few(self.pass.shape().1) {
+            self.token.run(few::Few(self))
+        } else {
+            self.run_rows()
+        }
     }
 }
 
@@ -131,39 +136,119 @@ impl<E: Float> SparseJob<'_, E> {
         }
     }
 
+    /// Row by row, but for the arithmetic between the two passes.
     fn run_rows(mut self) -> [f64; SUMS] {
-        let token = self.token;
+        let (rows, classes) = self.pass.shape();
         let mut room = CapRoom::new();
         let mut totals = [0.0; SUMS];
-        for row in 0..self.rows() {
-            let weight = self.row_weights.map_or(1.0, |w| w[row].to_f64());
+        let mut start = 0;
+        while start < rows {
+            let end = rows.min(start + self.recipe.together(classes));
+            let block = self.statistics_of(start, end, &mut room);
+            self.finish(start, end, &block, &mut room, &mut totals);
+            start = end;
+        }
+        totals
+    }
+
+    /// The statistics of some rows; those of at most a tile leave `e^u` where their gradient will be.
+    fn statistics_of(&mut self, start: usize, end: usize, room: &mut CapRoom<E>) -> Block {
+        let mut block = Block { rows: LabelRows::default(), classes: [None; TOGETHER] };
+        for (i, row) in (start..end).enumerate() {
             let class = self.targets.class(row);
-            let [loss, z] = match &mut self.pass {
-                Pass::LossOnly(logits) => match class {
-                    None => [0.0; 2],
-                    Some(y) => {
-                        let x = logits.row(row);
-                        self.recipe.loss_row(token, x, y, weight, &mut room)
-                    }
-                },
-                Pass::Gradient(io) => {
-                    let upstream = self.upstream.map_or(1.0, |u| u[row].to_f64());
-                    let io = io.row(row);
-                    self.recipe.gradient_row(token, io, class, weight, upstream, &mut room)
-                }
+            block.classes[i] = class;
+            let Some(y) = class else { continue };
+            let ask = self.recipe.ask(y);
+            let (label, others) = match &mut self.pass {
+                Pass::LossOnly(logits) => self.recipe.read(self.token, logits.row(row), ask, room),
+                Pass::Gradient(io) => self.recipe.read_into(self.token, io.row(row), ask, room),
             };
+            let weight = self.row_weights.map_or(1.0, |w| w[row].to_f64());
+            let upstream = self.upstream.map_or(1.0, |u| u[row].to_f64());
+            let of = &mut block.rows;
+            (of.max[i], of.sum[i]) = (others.max, others.sum);
+            (of.other_weight[i], of.shortfall[i]) = (others.weight, others.shortfall);
+            of.label[i] = label.to_f64();
+            of.label_weight[i] = self.recipe.class_weights.map_or(1.0, |w| w[y].to_f64());
+            of.weight[i] = weight;
+            of.outer[i] = self.recipe.logits.scale * weight * upstream;
+        }
+        block
+    }
+
+    /// The losses of these rows, and the gradient.
+    fn finish(
+        &mut self,
+        start: usize,
+        end: usize,
+        block: &Block,
+        room: &mut CapRoom<E>,
+        totals: &mut [f64; SUMS],
+    ) {
+        let token = self.token;
+        let recipe = &self.recipe;
+        let mut terms = LabelTerms::default();
+        token.run(OfLabels {
+            loss: recipe.loss,
+            scale: recipe.logits.factor::<E>().to_f64(),
+            z_loss: recipe.z_loss,
+            gradient: [recipe.weighing.gradient, recipe.weighing.z_gradient],
+            rows: &block.rows,
+            count: end - start,
+            out: &mut terms,
+        });
+        for (i, row) in (start..end).enumerate() {
+            let class = block.classes[i];
+            let [loss, z] = if class.is_some() { [terms.loss[i], terms.z[i]] } else { [0.0; 2] };
             if let Some(losses) = &mut self.losses {
                 let loss = loss + z;
                 losses[row] = if loss.is_nan() { E::NAN } else { E::from_f64(loss) };
             }
             totals[0] += loss;
             totals[1] += z;
+            let Pass::Gradient(io) = &mut self.pass else { continue };
+            let mut io = io.row(row);
+            let lost = loss.is_nan();
+            let Some(y) = class.filter(|_| !lost && !recipe.weighing.no_weight) else {
+                io.target().fill(if lost { E::NAN } else { E::ZERO });
+                continue;
+            };
+            let coefficients = [terms.factor[i], terms.spread[i], terms.at_label[i]];
+            let [factor, spread, at_label] = coefficients.map(E::from_f64);
+            let gradient = RowGradient {
+                map: Gradient { factor, spread, weights: recipe.class_weights },
+                max: block.rows.max[i],
+                fixed: (y, at_label),
+            };
+            if io.source().len() <= E::TILE {
+                recipe.logits.gradient_of_exps(token, io.target(), gradient, room);
+            } else {
+                recipe.logits.gradient_of_logits(token, io.reborrow(), gradient, None, room);
+            }
+            canonical(io.target(), coefficients);
         }
-        totals
     }
 }
 
+/// Some rows between the passes.
+struct Block {
+    rows: LabelRows,
+    classes: [Option<usize>; TOGETHER],
+}
+
+/// Elements that rows of a block may have together: the gradient pass finds them in the first-level cache.
+const BLOCK_ELEMENTS: usize = 4096;
+
 impl<'a, E: Float> Recipe<'a, E> {
+    /// Rows that are worked on at once; under a cap there is room for the slopes of one.
+    fn together(&self, classes: usize) -> usize {
+        if self.logits.softcap.is_some() {
+            1
+        } else {
+            (BLOCK_ELEMENTS / classes).clamp(1, TOGETHER)
+        }
+    }
+
     /// The statistics that the loss of class `y` needs.
     fn ask(&self, y: usize) -> Ask<'a, E> {
         let spread = match self.class_weights {
@@ -174,78 +259,25 @@ impl<'a, E: Float> Recipe<'a, E> {
         Ask { excluded: Some(y), scale: self.logits.factor(), moments: false, spread }
     }
 
-    fn terms(&self, token: Token, others: Stats, label: E, y: usize) -> RowTerms {
-        let scale = self.logits.factor::<E>().to_f64();
-        token.run(OfLabel {
-            loss: self.loss,
-            apart: Apart { others, label: label.to_f64(), scale },
-            label_weight: self.class_weights.map_or(1.0, |w| w[y].to_f64()),
-            z_loss: self.z_loss,
-        })
+    /// The label's logit and the statistics of the others.
+    fn read(&self, token: Token, x: &[E], ask: Ask<'_, E>, room: &mut CapRoom<E>) -> (E, Stats) {
+        let label = self.logits.one(token, x[ask.excluded.unwrap_or(0)]);
+        (label, self.logits.stats(token, x, ask, room))
     }
 
-    fn loss_row(
+    /// The same; a row of at most a tile leaves `e^u` in the target.
+    fn read_into(
         &self,
         token: Token,
-        x: &[E],
-        y: usize,
-        weight: f64,
+        io: RowIo<'_, E>,
+        ask: Ask<'_, E>,
         room: &mut CapRoom<E>,
-    ) -> [f64; 2] {
-        let label = self.logits.one(token, x[y]);
-        let others = self.logits.stats(token, x, self.ask(y), room);
-        weighted(weight, &self.terms(token, others, label, y))
-    }
-
-    /// Turns the logits of a row into its gradient; returns its loss and z-loss.
-    fn gradient_row(
-        &self,
-        token: Token,
-        mut io: RowIo<'_, E>,
-        class: Option<usize>,
-        weight: f64,
-        upstream: f64,
-        room: &mut CapRoom<E>,
-    ) -> [f64; 2] {
-        let Some(y) = class else {
-            io.target().fill(E::ZERO);
-            return [0.0; 2];
-        };
-        let ask = self.ask(y);
-        let keep = io.source().len() <= E::TILE;
-        let (label, others);
-        if keep {
-            io = self.logits.capped_in_target(token, io, room);
-            label = io.source()[y];
-            others = token.run(StatsInto { io: &mut io, ask });
-        } else {
-            label = self.logits.one(token, io.source()[y]);
-            others = self.logits.stats(token, io.source(), ask, room);
+    ) -> (E, Stats) {
+        if io.source().len() > E::TILE {
+            return self.read(token, io.source(), ask, room);
         }
-        let row = self.terms(token, others, label, y);
-        let loss = weighted(weight, &row);
-        if loss[0].is_nan() || self.weighing.no_weight {
-            io.target().fill(if loss[0].is_nan() { E::NAN } else { E::ZERO });
-            return loss;
-        }
-        let outer = self.logits.scale * weight * upstream;
-        let (gradient, coefficients) =
-            self.weighing.gradient(outer, &row, self.class_weights, others.max, y);
-        if keep {
-            self.logits.gradient_of_exps(token, io.target(), gradient, room);
-        } else {
-            self.logits.gradient_of_logits(token, io.reborrow(), gradient, None, room);
-        }
-        canonical(io.target(), coefficients);
-        loss
+        let mut io = self.logits.capped_in_target(token, io, room);
+        let label = io.source()[ask.excluded.unwrap_or(0)];
+        (label, token.run(StatsInto { io: &mut io, ask }))
     }
-}
-
-/// A row's loss and z-loss times its weight; NaN if there is no likelihood.
-fn weighted(weight: f64, row: &RowTerms) -> [f64; 2] {
-    if row.nll.loss.is_nan() {
-        return [f64::NAN, 0.0];
-    }
-    let times = |x: f64| if weight == 0.0 { 0.0 } else { weight * x };
-    [times(row.terms.loss), times(row.z.0)]
 }

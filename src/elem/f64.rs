@@ -4,7 +4,7 @@
 
 #![allow(clippy::approx_constant, reason = "coefficients are fitted: close to ln 2 is not ln 2")]
 
-use super::{Float, horner};
+use super::{Float, Scratch, horner};
 use crate::isa::{Isa, Lanes};
 
 impl Float for f64 {
@@ -53,10 +53,25 @@ impl Float for f64 {
         1.0,
     ];
 
-    type Scratch = [f64; 1024];
+    /// Degree 10: 1.99 · 2^-53 relative before rounding.
+    const EXP_2_FRACTION: &'static [Self] = &[
+        7.038_118_031_675_246e-9,
+        1.020_833_104_510_362_7e-7,
+        1.321_565_406_795_517_7e-6,
+        1.525_265_939_291_060_7e-5,
+        1.540_352_999_303_837_1e-4,
+        1.333_355_822_584_346_4e-3,
+        9.618_129_107_984_325e-3,
+        5.550_410_866_448_171e-2,
+        0.240_226_506_959_090_98,
+        0.693_147_180_559_949_2,
+        1.0,
+    ];
+
+    type Scratch = Scratch<f64, 2048>;
     #[inline(always)]
     fn scratch() -> Self::Scratch {
-        [0.0; 1024]
+        Scratch([0.0; 2048])
     }
 
     #[inline(always)]

@@ -68,9 +68,13 @@ pub trait Float:
     /// Polynomial of `e^g` for `|g| <= ln 2 / 2`, highest power first; the last two are 1.
     const EXP_FRACTION: &'static [Self];
 
-    /// Room for a tile.
+    /// Polynomial of `2^f` for `|f| <= 1/2`, highest power first, the last 1: 2 · 2^-MANTISSA_BITS / 2
+    /// relative before rounding, an operation less than [`Self::EXP_FRACTION`].
+    const EXP_2_FRACTION: &'static [Self];
+
+    /// Room for two tiles.
     type Scratch: AsRef<[Self]> + AsMut<[Self]>;
-    /// A tile of zeros.
+    /// Two tiles of zeros.
     fn scratch() -> Self::Scratch;
 
     fn from_f64(x: f64) -> Self;
@@ -85,6 +89,23 @@ pub trait Float:
 
     /// `ln(1 + f) - f` for `sqrt(1/2) <= 1 + f <= sqrt 2`.
     fn ln_1p_minus<L: Lanes<Self>>(l: L, f: L::V) -> L::V;
+}
+
+/// Numbers that start a cache line: a register that crosses one costs twice.
+#[repr(align(64))]
+#[derive(Debug)]
+pub struct Scratch<E, const N: usize>(pub(crate) [E; N]);
+
+impl<E, const N: usize> AsRef<[E]> for Scratch<E, N> {
+    fn as_ref(&self) -> &[E] {
+        &self.0
+    }
+}
+
+impl<E, const N: usize> AsMut<[E]> for Scratch<E, N> {
+    fn as_mut(&mut self) -> &mut [E] {
+        &mut self.0
+    }
 }
 
 /// Horner's rule from the highest coefficient down, one fused operation a step.

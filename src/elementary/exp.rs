@@ -33,6 +33,21 @@ pub(crate) fn exp_below<E: Float, L: Lanes<E>>(l: L, u: L::V) -> L::V {
     l.mul(horner(l, g, E::EXP_FRACTION), power)
 }
 
+/// `e^u` of a term of a sum, `u <= 0`, to (3 + |u| / 4) ULP; 0 where that is no normal number, and for
+/// `u = 0` exactly 1.
+///
+/// `u · log2 e` is split into an integer and a fraction by one fused operation each, so that its only error
+/// is that of `log2 e`, 0.22 (`f32`) or 0.13 (`f64`) of half an ULP for each unit of `u`: the bounds of all
+/// sums and gradients grow with the distance anyway, and it is two operations shorter than [`exp`].
+#[inline(always)]
+pub(crate) fn exp_term<E: Float, L: Lanes<E>>(l: L, u: L::V) -> L::V {
+    let u = l.max(l.splat(E::EXP_FLOOR), u);
+    let (log2_e, magic) = (l.splat(E::LOG2_E), l.splat(E::ROUND_TO_EXPONENT));
+    let z = l.mul_add(u, log2_e, magic);
+    let f = l.mul_add(u, log2_e, l.sub(magic, z));
+    l.mul(horner(l, f, E::EXP_2_FRACTION), l.bits_to_exponent(z))
+}
+
 /// [`exp`] of one number.
 #[inline(always)]
 pub(crate) fn exp_f64(x: f64) -> f64 {

@@ -31,16 +31,16 @@ fn f64_head(n: usize) -> __m256i {
 }
 
 impl Isa for V3 {
-    type F32 = Times<Native<V3>, 4>;
-    type F64 = Times<Native<V3>, 4>;
+    type F32 = Times<Times<Native<V3>, 2>, 2>;
+    type F64 = Times<Times<Native<V3>, 2>, 2>;
 
     #[inline(always)]
     fn f32(self) -> Self::F32 {
-        Times(Native(self))
+        Times(Times(Native(self)))
     }
     #[inline(always)]
     fn f64(self) -> Self::F64 {
-        Times(Native(self))
+        Times(Times(Native(self)))
     }
     #[inline(always)]
     fn run<E: Float, K: Kernel<E>>(self, kernel: K) -> K::Out {
@@ -94,6 +94,24 @@ impl Hooks<f32> for V3 {
         let v = self.sse._mm_max_ss(v, self.sse._mm_shuffle_ps::<1>(v, v));
         self.sse._mm_cvtss_f32(v)
     }
+    #[inline(always)]
+    fn exchange(self, a: f32x8, b: f32x8, run: usize) -> (f32x8, f32x8) {
+        let (a, b) = (cast(a), cast(b));
+        match run {
+            4 => (
+                cast(self.avx._mm256_permute2f128_ps::<0x20>(a, b)),
+                cast(self.avx._mm256_permute2f128_ps::<0x31>(a, b)),
+            ),
+            2 => (
+                cast(self.avx._mm256_unpacklo_pd(cast(a), cast(b))),
+                cast(self.avx._mm256_unpackhi_pd(cast(a), cast(b))),
+            ),
+            _ => (
+                cast(self.avx._mm256_blend_ps::<0xaa>(a, self.avx._mm256_moveldup_ps(b))),
+                cast(self.avx._mm256_blend_ps::<0xaa>(self.avx._mm256_movehdup_ps(a), b)),
+            ),
+        }
+    }
 }
 
 impl Hooks<f64> for V3 {
@@ -138,5 +156,16 @@ impl Hooks<f64> for V3 {
         let v: __m128d = self.sse2._mm_max_pd(low, high);
         let v = self.sse2._mm_max_sd(v, self.sse2._mm_unpackhi_pd(v, v));
         self.sse2._mm_cvtsd_f64(v)
+    }
+    #[inline(always)]
+    fn exchange(self, a: f64x4, b: f64x4, run: usize) -> (f64x4, f64x4) {
+        let (a, b) = (cast(a), cast(b));
+        match run {
+            2 => (
+                cast(self.avx._mm256_permute2f128_pd::<0x20>(a, b)),
+                cast(self.avx._mm256_permute2f128_pd::<0x31>(a, b)),
+            ),
+            _ => (cast(self.avx._mm256_unpacklo_pd(a, b)), cast(self.avx._mm256_unpackhi_pd(a, b))),
+        }
     }
 }

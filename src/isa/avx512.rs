@@ -12,16 +12,16 @@ use pulp::x86::V4;
 use pulp::{f32x16, f64x8};
 
 impl Isa for V4 {
-    type F32 = Times<Native<V4>, 2>;
-    type F64 = Times<Native<V4>, 2>;
+    type F32 = Times<Times<Native<V4>, 2>, 1>;
+    type F64 = Times<Times<Native<V4>, 2>, 1>;
 
     #[inline(always)]
     fn f32(self) -> Self::F32 {
-        Times(Native(self))
+        Times(Times(Native(self)))
     }
     #[inline(always)]
     fn f64(self) -> Self::F64 {
-        Times(Native(self))
+        Times(Times(Native(self)))
     }
     #[inline(always)]
     fn run<E: Float, K: Kernel<E>>(self, kernel: K) -> K::Out {
@@ -67,6 +67,33 @@ impl Hooks<f32> for V4 {
             (self.avx512f._mm512_castps512_ps256(v), self.avx512dq._mm512_extractf32x8_ps::<1>(v));
         Hooks::<f32>::fold_max(*self, cast(self.avx._mm256_max_ps(low, high)))
     }
+    #[inline(always)]
+    fn exchange(self, a: f32x16, b: f32x16, run: usize) -> (f32x16, f32x16) {
+        let (a, b) = (cast(a), cast(b));
+        let f = self.avx512f;
+        match run {
+            8 => (
+                cast(f._mm512_shuffle_f32x4::<0x44>(a, b)),
+                cast(f._mm512_shuffle_f32x4::<0xee>(a, b)),
+            ),
+            4 => {
+                let even = f._mm512_shuffle_f32x4::<0x88>(a, b);
+                let odd = f._mm512_shuffle_f32x4::<0xdd>(a, b);
+                (
+                    cast(f._mm512_shuffle_f32x4::<0xd8>(even, even)),
+                    cast(f._mm512_shuffle_f32x4::<0xd8>(odd, odd)),
+                )
+            }
+            2 => (
+                cast(f._mm512_unpacklo_pd(cast(a), cast(b))),
+                cast(f._mm512_unpackhi_pd(cast(a), cast(b))),
+            ),
+            _ => (
+                cast(f._mm512_mask_blend_ps(0xaaaa, a, f._mm512_moveldup_ps(b))),
+                cast(f._mm512_mask_blend_ps(0xaaaa, f._mm512_movehdup_ps(a), b)),
+            ),
+        }
+    }
 }
 
 impl Hooks<f64> for V4 {
@@ -106,5 +133,25 @@ impl Hooks<f64> for V4 {
         let (low, high) =
             (self.avx512f._mm512_castpd512_pd256(v), self.avx512f._mm512_extractf64x4_pd::<1>(v));
         Hooks::<f64>::fold_max(*self, cast(self.avx._mm256_max_pd(low, high)))
+    }
+    #[inline(always)]
+    fn exchange(self, a: f64x8, b: f64x8, run: usize) -> (f64x8, f64x8) {
+        let (a, b) = (cast(a), cast(b));
+        let f = self.avx512f;
+        match run {
+            4 => (
+                cast(f._mm512_shuffle_f64x2::<0x44>(a, b)),
+                cast(f._mm512_shuffle_f64x2::<0xee>(a, b)),
+            ),
+            2 => {
+                let even = f._mm512_shuffle_f64x2::<0x88>(a, b);
+                let odd = f._mm512_shuffle_f64x2::<0xdd>(a, b);
+                (
+                    cast(f._mm512_shuffle_f64x2::<0xd8>(even, even)),
+                    cast(f._mm512_shuffle_f64x2::<0xd8>(odd, odd)),
+                )
+            }
+            _ => (cast(f._mm512_unpacklo_pd(a, b)), cast(f._mm512_unpackhi_pd(a, b))),
+        }
     }
 }

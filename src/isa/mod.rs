@@ -34,6 +34,16 @@ pub trait Lanes<E: Float>: Copy {
     type V: Copy;
     /// How many lanes `V` has.
     const LANES: usize;
+    /// A few registers: what expressions are computed on, one group after the other. Together they hide each
+    /// other's latency; all of a virtual vector at once would need more registers than there are.
+    type Register: Lanes<E, Register: Square<E>>;
+    /// The operations on a group.
+    fn register(self) -> Self::Register;
+    /// `N` vectors from their registers; `f` gets the number of the first lane of each.
+    fn from_registers<const N: usize>(
+        self,
+        f: impl FnMut(usize) -> [Register<E, Self>; N],
+    ) -> [Self::V; N];
 
     /// All lanes `x`.
     fn splat(self, x: E) -> Self::V;
@@ -81,6 +91,18 @@ pub trait Lanes<E: Float>: Copy {
     /// The maximum by halves, in the order of [`Self::fold_add`].
     fn fold_max(self, v: Self::V) -> E;
 }
+
+/// Registers as the rows of a square matrix.
+pub trait Square<E: Float>: Lanes<E> {
+    /// Row `i` becomes column `i`, of the first `LANES` registers.
+    fn transpose(self, rows: [Self::V; MOST_IN_REGISTER]) -> [Self::V; MOST_IN_REGISTER];
+}
+
+/// Lanes of a register: enough for any instruction set and element type.
+pub const MOST_IN_REGISTER: usize = 16;
+
+/// A group of registers of a vector.
+pub type Register<E, L> = <<L as Lanes<E>>::Register as Lanes<E>>::V;
 
 /// An instruction set: the proof that the CPU has it, and the virtual vector on it.
 pub trait Isa: Copy {

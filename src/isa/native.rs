@@ -7,7 +7,7 @@
 
 #![allow(unsafe_code)]
 
-use super::{Isa, Kernel, Lanes};
+use super::{Isa, Kernel, Lanes, MOST_IN_REGISTER, Square};
 use crate::elem::Float;
 use core::marker::PhantomData;
 
@@ -26,6 +26,27 @@ pub trait Hooks<E: Float>: Copy {
     fn store_head(self, v: Self::V, dst: &mut [E]);
     fn fold_add(self, v: Self::V) -> E;
     fn fold_max(self, v: Self::V) -> E;
+    /// In runs of `run` lanes, a power of two: the odd ones of `a` and the even ones of `b` change places.
+    fn exchange(self, a: Self::V, b: Self::V, run: usize) -> (Self::V, Self::V);
+}
+
+/// Swaps the off-diagonal quarters of the square, then of each of its quarters, and so on.
+#[inline(always)]
+fn transpose<E: Float, H: Hooks<E>>(
+    hooks: H,
+    lanes: usize,
+    mut rows: [H::V; MOST_IN_REGISTER],
+) -> [H::V; MOST_IN_REGISTER] {
+    let mut run = lanes / 2;
+    while run > 0 {
+        for i in 0..lanes {
+            if i & run == 0 {
+                (rows[i], rows[i + run]) = hooks.exchange(rows[i], rows[i + run], run);
+            }
+        }
+        run /= 2;
+    }
+    rows
 }
 
 /// A kernel and the instruction set to run it on, for a token's `vectorize`.
@@ -59,6 +80,19 @@ fn write<E: Float, V: bytemuck::NoUninit>(v: V, dst: &mut [E]) {
 impl<S: pulp::Simd + Hooks<f32, V = <S as pulp::Simd>::f32s>> Lanes<f32> for Native<S> {
     type V = S::f32s;
     const LANES: usize = S::F32_LANES;
+    type Register = Self;
+
+    #[inline(always)]
+    fn register(self) -> Self {
+        self
+    }
+    #[inline(always)]
+    fn from_registers<const N: usize>(
+        self,
+        mut f: impl FnMut(usize) -> [Self::V; N],
+    ) -> [Self::V; N] {
+        f(0)
+    }
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::V {
@@ -149,6 +183,19 @@ impl<S: pulp::Simd + Hooks<f32, V = <S as pulp::Simd>::f32s>> Lanes<f32> for Nat
 impl<S: pulp::Simd + Hooks<f64, V = <S as pulp::Simd>::f64s>> Lanes<f64> for Native<S> {
     type V = S::f64s;
     const LANES: usize = S::F64_LANES;
+    type Register = Self;
+
+    #[inline(always)]
+    fn register(self) -> Self {
+        self
+    }
+    #[inline(always)]
+    fn from_registers<const N: usize>(
+        self,
+        mut f: impl FnMut(usize) -> [Self::V; N],
+    ) -> [Self::V; N] {
+        f(0)
+    }
 
     #[inline(always)]
     fn splat(self, x: f64) -> Self::V {
@@ -233,5 +280,19 @@ impl<S: pulp::Simd + Hooks<f64, V = <S as pulp::Simd>::f64s>> Lanes<f64> for Nat
     #[inline(always)]
     fn fold_max(self, v: Self::V) -> f64 {
         Hooks::fold_max(self.0, v)
+    }
+}
+
+impl<S: pulp::Simd + Hooks<f32, V = <S as pulp::Simd>::f32s>> Square<f32> for Native<S> {
+    #[inline(always)]
+    fn transpose(self, rows: [Self::V; MOST_IN_REGISTER]) -> [Self::V; MOST_IN_REGISTER] {
+        transpose::<f32, S>(self.0, S::F32_LANES, rows)
+    }
+}
+
+impl<S: pulp::Simd + Hooks<f64, V = <S as pulp::Simd>::f64s>> Square<f64> for Native<S> {
+    #[inline(always)]
+    fn transpose(self, rows: [Self::V; MOST_IN_REGISTER]) -> [Self::V; MOST_IN_REGISTER] {
+        transpose::<f64, S>(self.0, S::F64_LANES, rows)
     }
 }

@@ -10,16 +10,16 @@ use pulp::aarch64::Neon;
 use pulp::{f32x4, f64x2};
 
 impl Isa for Neon {
-    type F32 = Times<Native<Neon>, 8>;
-    type F64 = Times<Native<Neon>, 8>;
+    type F32 = Times<Times<Native<Neon>, 4>, 2>;
+    type F64 = Times<Times<Native<Neon>, 4>, 2>;
 
     #[inline(always)]
     fn f32(self) -> Self::F32 {
-        Times(Native(self))
+        Times(Times(Native(self)))
     }
     #[inline(always)]
     fn f64(self) -> Self::F64 {
-        Times(Native(self))
+        Times(Times(Native(self)))
     }
     #[inline(always)]
     fn run<E: Float, K: Kernel<E>>(self, kernel: K) -> K::Out {
@@ -62,6 +62,19 @@ impl Hooks<f32> for Neon {
     fn fold_max(self, v: f32x4) -> f32 {
         self.neon.vmaxvq_f32(cast(v))
     }
+    #[inline(always)]
+    fn exchange(self, a: f32x4, b: f32x4, run: usize) -> (f32x4, f32x4) {
+        match run {
+            2 => (
+                cast(self.neon.vtrn1q_f64(cast(a), cast(b))),
+                cast(self.neon.vtrn2q_f64(cast(a), cast(b))),
+            ),
+            _ => (
+                cast(self.neon.vtrn1q_f32(cast(a), cast(b))),
+                cast(self.neon.vtrn2q_f32(cast(a), cast(b))),
+            ),
+        }
+    }
 }
 
 impl Hooks<f64> for Neon {
@@ -98,5 +111,9 @@ impl Hooks<f64> for Neon {
     #[inline(always)]
     fn fold_max(self, v: f64x2) -> f64 {
         self.neon.vmaxvq_f64(cast(v))
+    }
+    #[inline(always)]
+    fn exchange(self, a: f64x2, b: f64x2, _: usize) -> (f64x2, f64x2) {
+        (cast(self.neon.vtrn1q_f64(cast(a), cast(b))), cast(self.neon.vtrn2q_f64(cast(a), cast(b))))
     }
 }

@@ -1,6 +1,6 @@
 //! One lane in plain Rust: the scalar path's register, and the arithmetic between rows.
 
-use super::Lanes;
+use super::{Lanes, MOST_IN_REGISTER, Square};
 use crate::elem::Float;
 
 /// One element at a time.
@@ -10,6 +10,16 @@ pub struct One;
 impl<E: Float> Lanes<E> for One {
     type V = E;
     const LANES: usize = 1;
+    type Register = One;
+
+    #[inline(always)]
+    fn register(self) -> One {
+        self
+    }
+    #[inline(always)]
+    fn from_registers<const N: usize>(self, mut f: impl FnMut(usize) -> [E; N]) -> [E; N] {
+        f(0)
+    }
 
     #[inline(always)]
     fn splat(self, x: E) -> E {
@@ -96,5 +106,12 @@ impl<E: Float> Lanes<E> for One {
     #[inline(always)]
     fn fold_max(self, v: E) -> E {
         v
+    }
+}
+
+impl<E: Float> Square<E> for One {
+    #[inline(always)]
+    fn transpose(self, rows: [E; MOST_IN_REGISTER]) -> [E; MOST_IN_REGISTER] {
+        rows
     }
 }

@@ -1,6 +1,6 @@
 //! Several registers side by side: the virtual vector, and the unrolling that hides latency.
 
-use super::Lanes;
+use super::{Lanes, Square};
 use crate::elem::Float;
 
 /// `K` registers of `R`; register `k` holds lanes `k * R::LANES ..`. `K` is a power of two.
@@ -40,9 +40,26 @@ impl<R: Copy, const K: usize> Times<R, K> {
     }
 }
 
-impl<E: Float, R: Lanes<E>, const K: usize> Lanes<E> for Times<R, K> {
+impl<E: Float, R: Lanes<E, Register: Square<E>>, const K: usize> Lanes<E> for Times<R, K> {
     type V = [R::V; K];
     const LANES: usize = K * R::LANES;
+    type Register = R;
+
+    #[inline(always)]
+    fn register(self) -> R {
+        self.0
+    }
+    #[inline(always)]
+    fn from_registers<const N: usize>(self, mut f: impl FnMut(usize) -> [R::V; N]) -> [Self::V; N] {
+        let mut out = [[self.0.splat(E::ZERO); K]; N];
+        for k in 0..K {
+            let registers = f(k * R::LANES);
+            for n in 0..N {
+                out[n][k] = registers[n];
+            }
+        }
+        out
+    }
 
     #[inline(always)]
     fn splat(self, x: E) -> Self::V {

@@ -1,7 +1,7 @@
 //! The passes of the row functions' backward forms.
 
 use crate::elem::Float;
-use crate::elementary::{exp, exp_below};
+use crate::elementary::{exp, exp_term};
 use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
 use crate::walk::{self, Skip};
@@ -17,6 +17,7 @@ impl<E: Float> Kernel<E> for Dot<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) -> f64 {
+        let r = l.register();
         let zeros = Skip::past_the_end(E::ZERO);
         let mut total = 0.0;
         for (i, g) in self.g.chunks(E::TILE).enumerate() {
@@ -35,7 +36,7 @@ impl<E: Float> Kernel<E> for Dot<'_, E> {
                     &p[i * E::TILE..],
                     zeros,
                     #[inline(always)]
-                    |g, p| [l.mul(g, p)],
+                    |g, p| [r.mul(g, p)],
                 ),
             };
             total += l.fold_add(lanes).to_f64();
@@ -56,13 +57,14 @@ impl<E: Float> Kernel<E> for LogSoftmax<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(mut self, l: L) {
-        let minus_sum = l.splat(E::ZERO - self.sum);
+        let r = l.register();
+        let minus_sum = r.splat(E::ZERO - self.sum);
         walk::map2(
             l,
             &mut self.io,
             self.y,
             #[inline(always)]
-            |g, y| canonical(l, l.mul_add(exp(l, y), minus_sum, g)),
+            |g, y| canonical(r, r.mul_add(exp(r, y), minus_sum, g)),
         );
     }
 }
@@ -79,13 +81,14 @@ impl<E: Float> Kernel<E> for Softmax<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(mut self, l: L) {
-        let dot = l.splat(self.dot);
+        let r = l.register();
+        let dot = r.splat(self.dot);
         walk::map2(
             l,
             &mut self.io,
             self.p,
             #[inline(always)]
-            |g, p| canonical(l, l.mul(p, l.sub(g, dot))),
+            |g, p| canonical(r, r.mul(p, r.sub(g, dot))),
         );
     }
 }
@@ -103,17 +106,18 @@ impl<E: Float> Kernel<E> for Entropy<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(mut self, l: L) {
-        let (zero, max) = (l.splat(E::ZERO), l.splat(self.max));
-        let (factor, mean) = (l.splat(self.factor), l.splat(self.mean));
+        let r = l.register();
+        let (zero, max) = (r.splat(E::ZERO), r.splat(self.max));
+        let (factor, mean) = (r.splat(self.factor), r.splat(self.mean));
         walk::map(
             l,
             &mut self.io,
             #[inline(always)]
             |x| {
-                let u = l.sub(x, max);
-                let e = exp_below(l, u);
-                let product = l.mul(l.mul(e, l.sub(mean, u)), factor);
-                canonical(l, l.select_eq(e, zero, zero, product))
+                let u = r.sub(x, max);
+                let e = exp_term(r, u);
+                let product = r.mul(r.mul(e, r.sub(mean, u)), factor);
+                canonical(r, r.select_eq(e, zero, zero, product))
             },
         );
     }

@@ -37,17 +37,18 @@ impl<E: Float> Kernel<E> for Masses<'_, E> {
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) {
         let Masses { mass, t, start, out } = self;
+        let r = l.register();
         let io = &mut RowIo::Apart(t, out);
         match *mass {
             Mass::Target => {}
             Mass::Mixed { weights, keep, each } => {
-                let (keep, each) = (l.splat(keep), l.splat(each));
+                let (keep, each) = (r.splat(keep), r.splat(each));
                 match weights {
                     None => walk::map(
                         l,
                         io,
                         #[inline(always)]
-                        |t| l.mul_add(keep, t, each),
+                        |t| r.mul_add(keep, t, each),
                     ),
                     Some(w) => {
                         let len = io.source().len();
@@ -56,7 +57,7 @@ impl<E: Float> Kernel<E> for Masses<'_, E> {
                             io,
                             &w[start..start + len],
                             #[inline(always)]
-                            |t, w| l.mul(w, l.mul_add(keep, t, each)),
+                            |t, w| r.mul(w, r.mul_add(keep, t, each)),
                         );
                     }
                 }
@@ -65,7 +66,7 @@ impl<E: Float> Kernel<E> for Masses<'_, E> {
                 l,
                 io,
                 #[inline(always)]
-                |t| exp(l, t),
+                |t| exp(r, t),
             ),
         }
     }
@@ -84,7 +85,8 @@ impl<E: Float> Kernel<E> for Shortfall<'_, E> {
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) -> [f64; 2] {
         let Shortfall { x, a, max } = self;
-        let (zero, top) = (l.splat(E::ZERO), l.splat(max));
+        let r = l.register();
+        let (zero, top) = (r.splat(E::ZERO), r.splat(max));
         let sums = walk::sum2(
             l,
             x,
@@ -92,12 +94,9 @@ impl<E: Float> Kernel<E> for Shortfall<'_, E> {
             a,
             Skip::past_the_end(E::ZERO),
             #[inline(always)]
-            |x, a| [l.select_eq(a, zero, zero, l.mul(a, l.sub(top, x))), a],
+            |x, a| [r.select_eq(a, zero, zero, r.mul(a, r.sub(top, x))), a],
         );
-        sums.map(
-            #[inline(always)]
-            |v| l.fold_add(v).to_f64(),
-        )
+        walk::totals(l, sums)
     }
 }
 
@@ -113,7 +112,8 @@ impl<E: Float> Kernel<E> for NegativeEntropy<'_, E> {
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) -> f64 {
         let NegativeEntropy { t, log_target } = self;
-        let zero = l.splat(E::ZERO);
+        let r = l.register();
+        let zero = r.splat(E::ZERO);
         let [sum] = if log_target {
             walk::sum(
                 l,
@@ -121,8 +121,8 @@ impl<E: Float> Kernel<E> for NegativeEntropy<'_, E> {
                 Skip::past_the_end(E::NEG_INFINITY),
                 #[inline(always)]
                 |t| {
-                    let p = exp(l, t);
-                    [l.select_eq(p, zero, zero, l.mul(p, t))]
+                    let p = exp(r, t);
+                    [r.select_eq(p, zero, zero, r.mul(p, t))]
                 },
             )
         } else {
@@ -131,7 +131,7 @@ impl<E: Float> Kernel<E> for NegativeEntropy<'_, E> {
                 t,
                 Skip::past_the_end(E::ZERO),
                 #[inline(always)]
-                |t| [l.select_eq(t, zero, zero, l.mul(t, ln(l, t)))],
+                |t| [r.select_eq(t, zero, zero, r.mul(t, ln(r, t)))],
             )
         };
         l.fold_add(sum).to_f64()

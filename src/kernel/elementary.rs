@@ -26,25 +26,26 @@ impl<E: Float> Kernel<E> for Elementwise<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) {
+        let r = l.register();
         let mut io = RowIo::InPlace(self.values);
         match self.function {
             Function::Exp => walk::map(
                 l,
                 &mut io,
                 #[inline(always)]
-                |x| l.select_eq(x, x, elementary::exp(l, x), l.splat(E::NAN)),
+                |x| r.select_eq(x, x, elementary::exp(r, x), r.splat(E::NAN)),
             ),
             Function::Ln => walk::map(
                 l,
                 &mut io,
                 #[inline(always)]
-                |x| elementary::ln(l, x),
+                |x| elementary::ln(r, x),
             ),
             Function::Ln1p => walk::map(
                 l,
                 &mut io,
                 #[inline(always)]
-                |x| elementary::ln_1p(l, x),
+                |x| elementary::ln_1p(r, x),
             ),
         }
     }

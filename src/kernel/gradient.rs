@@ -1,7 +1,7 @@
 //! The gradient map: `factor · e^u - spread · w`, `u = scale · (x - max)`.
 
 use crate::elem::Float;
-use crate::elementary::exp_below;
+use crate::elementary::exp_term;
 use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
 use crate::walk;
@@ -41,13 +41,14 @@ impl<E: Float> Kernel<E> for OfExps<'_, E> {
     fn run<L: Lanes<E>>(self, l: L) {
         let OfExps { map, row } = self;
         let mut io = RowIo::InPlace(row);
-        let (factor, minus) = (l.splat(map.factor), l.splat(E::ZERO - map.spread));
+        let r = l.register();
+        let (factor, minus) = (r.splat(map.factor), r.splat(E::ZERO - map.spread));
         if map.spread == E::ZERO {
             walk::map(
                 l,
                 &mut io,
                 #[inline(always)]
-                |e| l.mul(e, factor),
+                |e| r.mul(e, factor),
             );
         } else if let Some(weights) = map.weights {
             walk::map2(
@@ -55,14 +56,14 @@ impl<E: Float> Kernel<E> for OfExps<'_, E> {
                 &mut io,
                 weights,
                 #[inline(always)]
-                |e, w| l.mul_add(w, minus, l.mul(e, factor)),
+                |e, w| r.mul_add(w, minus, r.mul(e, factor)),
             );
         } else {
             walk::map(
                 l,
                 &mut io,
                 #[inline(always)]
-                |e| l.mul_add(e, factor, minus),
+                |e| r.mul_add(e, factor, minus),
             );
         }
     }
@@ -83,8 +84,9 @@ impl<E: Float> Kernel<E> for OfLogits<'_, E> {
     fn run<L: Lanes<E>>(self, l: L) {
         let OfLogits { map, mut io, max, scale } = self;
         let io = &mut io;
-        let (factor, minus) = (l.splat(map.factor), l.splat(E::ZERO - map.spread));
-        let (top, by) = (l.splat(if max < E::LOWEST { E::LOWEST } else { max }), l.splat(scale));
+        let r = l.register();
+        let (factor, minus) = (r.splat(map.factor), r.splat(E::ZERO - map.spread));
+        let (top, by) = (r.splat(if max < E::LOWEST { E::LOWEST } else { max }), r.splat(scale));
         if map.spread != E::ZERO
             && let Some(weights) = map.weights
         {
@@ -94,8 +96,8 @@ impl<E: Float> Kernel<E> for OfLogits<'_, E> {
                 weights,
                 #[inline(always)]
                 |x, w| {
-                    let e = exp_below(l, l.mul(by, l.sub(x, top)));
-                    l.mul_add(w, minus, l.mul(e, factor))
+                    let e = exp_term(r, r.mul(by, r.sub(x, top)));
+                    r.mul_add(w, minus, r.mul(e, factor))
                 },
             );
         } else if map.spread != E::ZERO {
@@ -103,21 +105,21 @@ impl<E: Float> Kernel<E> for OfLogits<'_, E> {
                 l,
                 io,
                 #[inline(always)]
-                |x| l.mul_add(exp_below(l, l.mul(by, l.sub(x, top))), factor, minus),
+                |x| r.mul_add(exp_term(r, r.mul(by, r.sub(x, top))), factor, minus),
             );
         } else if scale == E::ONE {
             walk::map(
                 l,
                 io,
                 #[inline(always)]
-                |x| l.mul(exp_below(l, l.sub(x, top)), factor),
+                |x| r.mul(exp_term(r, r.sub(x, top)), factor),
             );
         } else {
             walk::map(
                 l,
                 io,
                 #[inline(always)]
-                |x| l.mul(exp_below(l, l.mul(by, l.sub(x, top))), factor),
+                |x| r.mul(exp_term(r, r.mul(by, r.sub(x, top))), factor),
             );
         }
     }

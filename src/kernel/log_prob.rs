@@ -17,12 +17,13 @@ impl<E: Float> Kernel<E> for LogProb<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(mut self, l: L) {
-        let (max, log_sum) = (l.splat(self.max), l.splat(self.log_sum));
+        let r = l.register();
+        let (max, log_sum) = (r.splat(self.max), r.splat(self.log_sum));
         walk::map(
             l,
             &mut self.io,
             #[inline(always)]
-            |x| l.sub(l.sub(x, max), log_sum),
+            |x| r.sub(r.sub(x, max), log_sum),
         );
     }
 }

@@ -2,9 +2,9 @@
 //! where they are wanted the loss and the derivative of each element.
 
 use crate::elem::Float;
-use crate::isa::Lanes;
+use crate::isa::{Lanes, Register};
 use crate::view::RowIo;
-use crate::walk;
+use crate::walk::{self, Skip};
 
 /// A run of elements to read, none longer than a tile.
 #[derive(Clone, Copy)]
@@ -28,51 +28,55 @@ pub(crate) fn run<E: Float, L: Lanes<E>>(
     mut io: Option<RowIo<'_, E>>,
     inputs: Inputs<'_, E>,
     mut losses: Option<&mut [E]>,
-    f: impl Fn(L::V, L::V, L::V) -> (L::V, L::V) + Copy,
+    f: impl Fn(Register<E, L>, Register<E, L>, Register<E, L>) -> (Register<E, L>, Register<E, L>)
+    + Copy,
 ) -> f64 {
-    let (zero, one) = (l.splat(E::ZERO), l.splat(E::ONE));
-    let scale = l.splat(inputs.scale);
-    let [sum] = walk::in_blocks(
+    let len = inputs.t.len();
+    let r = l.register();
+    let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
+    let scale = r.splat(inputs.scale);
+    let zeros = Skip::past_the_end(E::ZERO);
+    let [sum] = walk::sum_at(
         l,
-        inputs.t.len(),
-        L::LANES,
+        len,
         #[inline(always)]
-        |start, end| {
+        |at| {
             let x = match &io {
-                Some(io) => walk::get(l, &io.source()[start..end]),
-                None => walk::get(l, &x[start..end]),
+                Some(io) => zeros.read(r, io.source(), at),
+                None => zeros.read(r, x, at),
             };
-            let t = walk::get(l, &inputs.t[start..end]);
+            let t = zeros.read(r, inputs.t, at);
             let pos_weight = match inputs.pos_weight {
-                Some(q) => walk::get(l, &q[start..end]),
+                Some(q) => zeros.read(r, q, at),
                 None => one,
             };
             let (loss, slope) = f(x, t, pos_weight);
             let weight = match inputs.weight {
-                Some(w) => walk::get(l, &w[start..end]),
-                None if end - start == L::LANES => one,
+                Some(w) => zeros.read(r, w, at),
+                None if len - len.min(at) >= L::Register::LANES => one,
                 // Past the end there is no weight.
                 None => {
-                    let used = l.splat(E::from_f64((end - start) as f64));
-                    l.select_lt(l.load(E::LANE_NUMBERS), used, one, zero)
+                    let used = r.splat(E::from_f64((len - len.min(at)) as f64));
+                    let lanes = r.load(&E::LANE_NUMBERS[..L::Register::LANES]);
+                    r.select_lt(lanes, used, one, zero)
                 }
             };
             // No weight hides an infinity, but not a NaN.
-            let hidden = l.select_eq(loss, loss, zero, loss);
-            let loss = l.select_eq(weight, zero, hidden, l.mul(weight, loss));
+            let hidden = r.select_eq(loss, loss, zero, loss);
+            let loss = r.select_eq(weight, zero, hidden, r.mul(weight, loss));
             // One NaN for all: only a NaN differs from itself.
-            let loss = l.select_eq(loss, loss, loss, l.splat(E::NAN));
+            let loss = r.select_eq(loss, loss, loss, r.splat(E::NAN));
             if let Some(io) = &mut io {
                 let weight = match inputs.upstream {
-                    Some(g) => l.mul(weight, walk::get(l, &g[start..end])),
+                    Some(g) => r.mul(weight, zeros.read(r, g, at)),
                     None => weight,
                 };
-                let slope = l.mul(l.mul(weight, scale), slope);
-                let slope = l.select_eq(slope, slope, slope, l.splat(E::NAN));
-                walk::put(l, slope, &mut io.target()[start..end]);
+                let slope = r.mul(r.mul(weight, scale), slope);
+                let slope = r.select_eq(slope, slope, slope, r.splat(E::NAN));
+                walk::write(r, slope, io.target(), at);
             }
             if let Some(losses) = &mut losses {
-                walk::put(l, loss, &mut losses[start..end]);
+                walk::write(r, loss, losses, at);
             }
             [loss]
         },

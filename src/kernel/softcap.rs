@@ -34,12 +34,13 @@ impl<E: Float> Kernel<E> for CapRow<'_, '_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) {
+        let r = l.register();
         walk::map_two(
             l,
             self.io,
             self.slope,
             #[inline(always)]
-            |x| self.cap.one(l, x),
+            |x| self.cap.one(r, x),
         );
     }
 }
@@ -55,12 +56,13 @@ impl<E: Float> Kernel<E> for Chain<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) {
+        let r = l.register();
         walk::map2(
             l,
             &mut RowIo::InPlace(self.gradient),
             self.slope,
             #[inline(always)]
-            |g, slope| l.mul(g, slope),
+            |g, slope| r.mul(g, slope),
         );
     }
 }

@@ -6,7 +6,7 @@
 
 use super::tree::Tree;
 use crate::elem::Float;
-use crate::elementary::{exp_below, exp_f64};
+use crate::elementary::{exp_f64, exp_term};
 use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
 use crate::walk::{self, Skip};
@@ -166,14 +166,15 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
     fn run<L: Lanes<E>>(self, l: L) -> Stats {
         let StatsInto { io, ask } = self;
         let frame = Frame::new(l, io.source(), ask);
-        let (reference, scale) = (l.splat(frame.reference), l.splat(ask.scale));
+        let r = l.register();
+        let (reference, scale) = (r.splat(frame.reference), r.splat(ask.scale));
         let sum = if ask.scale == E::ONE {
             walk::map_sum(
                 l,
                 io,
                 frame.skip,
                 #[inline(always)]
-                |x| exp_below(l, l.sub(x, reference)),
+                |x| exp_term(r, r.sub(x, reference)),
             )
         } else {
             walk::map_sum(
@@ -181,7 +182,7 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
                 io,
                 frame.skip,
                 #[inline(always)]
-                |x| exp_below(l, l.mul(scale, l.sub(x, reference))),
+                |x| exp_term(r, r.mul(scale, r.sub(x, reference))),
             )
         };
         Stats { sum: l.fold_add(sum).to_f64(), ..frame.stats }
@@ -191,27 +192,25 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
 #[inline(always)]
 fn of_tile<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
     let frame = Frame::new(l, x, ask);
-    let (reference, scale) = (l.splat(frame.reference), l.splat(ask.scale));
+    let r = l.register();
+    let (reference, scale) = (r.splat(frame.reference), r.splat(ask.scale));
     if ask.moments {
-        let zero = l.splat(E::ZERO);
+        let zero = r.splat(E::ZERO);
         let sums = walk::sum(
             l,
             x,
             frame.skip,
             #[inline(always)]
             |x| {
-                let u = l.mul(scale, l.sub(x, reference));
-                let e = exp_below(l, u);
+                let u = r.mul(scale, r.sub(x, reference));
+                let e = exp_term(r, u);
                 // 0 · -inf is 0 here.
-                let first = l.select_eq(e, zero, zero, l.mul(e, u));
-                let second = l.select_eq(e, zero, zero, l.mul(first, u));
+                let first = r.select_eq(e, zero, zero, r.mul(e, u));
+                let second = r.select_eq(e, zero, zero, r.mul(first, u));
                 [e, first, second]
             },
         );
-        let [sum, first, second] = sums.map(
-            #[inline(always)]
-            |v| l.fold_add(v).to_f64(),
-        );
+        let [sum, first, second] = walk::totals(l, sums);
         return Stats { sum, moments: [first, second], ..frame.stats };
     }
     let [sum] = if ask.scale == E::ONE {
@@ -220,7 +219,7 @@ fn of_tile<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
             x,
             frame.skip,
             #[inline(always)]
-            |x| [exp_below(l, l.sub(x, reference))],
+            |x| [exp_term(r, r.sub(x, reference))],
         )
     } else {
         walk::sum(
@@ -228,7 +227,7 @@ fn of_tile<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
             x,
             frame.skip,
             #[inline(always)]
-            |x| [exp_below(l, l.mul(scale, l.sub(x, reference)))],
+            |x| [exp_term(r, r.mul(scale, r.sub(x, reference)))],
         )
     };
     Stats { sum: l.fold_add(sum).to_f64(), ..frame.stats }
@@ -285,7 +284,8 @@ fn shortfall<E: Float, L: Lanes<E>>(
     stats: Stats,
 ) -> Stats {
     let skip = Skip { excluded: ask.excluded, pad: reference };
-    let (zero, top) = (l.splat(E::ZERO), l.splat(reference));
+    let r = l.register();
+    let (zero, top) = (r.splat(E::ZERO), r.splat(reference));
     let scale = ask.scale.to_f64();
     if let Spread::Weighted(w) = spread {
         let sums = walk::sum2(
@@ -295,12 +295,9 @@ fn shortfall<E: Float, L: Lanes<E>>(
             w,
             Skip { pad: E::ZERO, ..skip },
             #[inline(always)]
-            |x, w| [l.select_eq(w, zero, zero, l.mul(w, l.sub(top, x))), w],
+            |x, w| [r.select_eq(w, zero, zero, r.mul(w, r.sub(top, x))), w],
         );
-        let [below, weight] = sums.map(
-            #[inline(always)]
-            |v| l.fold_add(v).to_f64(),
-        );
+        let [below, weight] = walk::totals(l, sums);
         Stats { shortfall: scale * below, weight, ..stats }
     } else {
         let [below] = walk::sum(
@@ -308,7 +305,7 @@ fn shortfall<E: Float, L: Lanes<E>>(
             x,
             skip,
             #[inline(always)]
-            |x| [l.sub(top, x)],
+            |x| [r.sub(top, x)],
         );
         let excluded = if ask.excluded.is_some() { 1.0 } else { 0.0 };
         let weight = x.len() as f64 - excluded;

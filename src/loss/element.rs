@@ -41,6 +41,7 @@ impl<E: Float> Kernel<E> for OfElements<'_, E> {
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) -> f64 {
         let OfElements { loss, x, io, inputs, losses } = self;
+        let r = l.register();
         match loss {
             Pointwise::BinaryCrossEntropy => pointwise::run(
                 l,
@@ -49,7 +50,7 @@ impl<E: Float> Kernel<E> for OfElements<'_, E> {
                 inputs,
                 losses,
                 #[inline(always)]
-                |x, t, q| binary::cross_entropy(l, x, t, q),
+                |x, t, q| binary::cross_entropy(r, x, t, q),
             ),
             Pointwise::BinaryFocal { alpha, gamma } => pointwise::run(
                 l,
@@ -58,7 +59,7 @@ impl<E: Float> Kernel<E> for OfElements<'_, E> {
                 inputs,
                 losses,
                 #[inline(always)]
-                |x, t, _| binary::focal(l, x, t, alpha, gamma),
+                |x, t, _| binary::focal(r, x, t, alpha, gamma),
             ),
             Pointwise::Divergence { divergence, log_target } => pointwise::run(
                 l,
@@ -67,7 +68,7 @@ impl<E: Float> Kernel<E> for OfElements<'_, E> {
                 inputs,
                 losses,
                 #[inline(always)]
-                |x, t, _| divergence::term(l, divergence, log_target, x, t),
+                |x, t, _| divergence::term(r, divergence, log_target, x, t),
             ),
         }
     }

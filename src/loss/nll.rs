@@ -36,13 +36,14 @@ impl<V: Copy> Nll<V> {
         let trailing = l.add(l.sub(sum, one), e);
         let log_sum = ln_1p(l, l.select_lt(lead, zero, trailing, others));
         let all = l.select_lt(lead, zero, l.add(sum, e), l.add(others, one));
+        let share = l.div(one, all);
         Nll {
             loss: l.add(log_sum, l.select_lt(lead, zero, distance, zero)),
             above: l.add(log_sum, l.select_lt(lead, zero, zero, distance)),
             log_sum,
-            max_prob: l.div(l.select_lt(lead, zero, one, e), all),
-            label_prob: l.div(l.select_lt(lead, zero, e, one), all),
-            other_prob: l.div(l.select_lt(lead, zero, sum, others), all),
+            max_prob: l.mul(l.select_lt(lead, zero, one, e), share),
+            label_prob: l.mul(l.select_lt(lead, zero, e, one), share),
+            other_prob: l.mul(l.select_lt(lead, zero, sum, others), share),
         }
     }
 }

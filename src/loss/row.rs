@@ -1,6 +1,6 @@
 //! The losses of one row, in `f64`: what comes between the statistics pass and the gradient pass.
 
-use super::{Facts, Sparse, Terms, calibration, dense, entropy, nll::Nll, z_loss};
+use super::{Facts, Sparse, Terms, calibration, dense, entropy, mass_times, nll::Nll, z_loss};
 use crate::elementary::ln;
 use crate::isa::{Kernel, Lanes, One};
 use crate::kernel::stats::Stats;
@@ -53,30 +53,110 @@ fn z_terms(lambda: f64, apart: &Apart, nll: &Nll<f64>) -> (f64, f64) {
     z_loss::terms(One, lambda, apart.top() + nll.log_sum)
 }
 
-/// A loss with integer labels.
-pub(crate) struct OfLabel {
-    pub(crate) loss: Sparse,
-    pub(crate) apart: Apart,
-    /// `w_y`
-    pub(crate) label_weight: f64,
-    /// `λ`
-    pub(crate) z_loss: f64,
+/// Rows that are worked on at once: registers of `f64` on every instruction set.
+pub(crate) const TOGETHER: usize = 8;
+
+/// What is known of some rows with labels; one number for each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LabelRows {
+    /// The statistics of the other classes.
+    pub(crate) max: [f64; TOGETHER],
+    pub(crate) sum: [f64; TOGETHER],
+    pub(crate) other_weight: [f64; TOGETHER],
+    pub(crate) shortfall: [f64; TOGETHER],
+    /// The label's logit and weight `w_y`.
+    pub(crate) label: [f64; TOGETHER],
+    pub(crate) label_weight: [f64; TOGETHER],
+    /// `v`
+    pub(crate) weight: [f64; TOGETHER],
+    /// Multiplies the gradient.
+    pub(crate) outer: [f64; TOGETHER],
 }
 
-impl Kernel<f64> for OfLabel {
-    type Out = RowTerms;
+/// What becomes of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LabelTerms {
+    /// The loss times the weight; NaN where there is no likelihood.
+    pub(crate) loss: [f64; TOGETHER],
+    /// The z-loss times the weight.
+    pub(crate) z: [f64; TOGETHER],
+    /// The coefficients of [`Gradient`](crate::kernel::gradient::Gradient), and the label's gradient.
+    pub(crate) factor: [f64; TOGETHER],
+    pub(crate) spread: [f64; TOGETHER],
+    pub(crate) at_label: [f64; TOGETHER],
+}
+
+/// The losses of rows with labels.
+pub(crate) struct OfLabels<'a> {
+    pub(crate) loss: Sparse,
+    /// What logits are multiplied by.
+    pub(crate) scale: f64,
+    /// `λ`
+    pub(crate) z_loss: f64,
+    /// Multiplies the gradient of the loss, and that of the z-loss.
+    pub(crate) gradient: [f64; 2],
+    pub(crate) rows: &'a LabelRows,
+    /// The first so many of them.
+    pub(crate) count: usize,
+    pub(crate) out: &'a mut LabelTerms,
+}
+
+impl Kernel<f64> for OfLabels<'_> {
+    type Out = ();
 
     #[inline(always)]
-    fn run<L: Lanes<f64>>(self, _: L) -> RowTerms {
-        let nll = self.apart.nll();
+    fn run<L: Lanes<f64>>(mut self, l: L) {
+        let mut at = 0;
+        while at < self.count {
+            self.register(l.register(), at);
+            at += L::Register::LANES;
+        }
+    }
+}
+
+impl OfLabels<'_> {
+    #[inline(always)]
+    fn register<R: Lanes<f64>>(&mut self, r: R, at: usize) {
+        let end = at + R::LANES;
+        let (zero, nan) = (r.splat(0.0), r.splat(f64::NAN));
+        let rows = self.rows;
+        let (max, label) = (r.load(&rows.max[at..end]), r.load(&rows.label[at..end]));
+        let scale = r.splat(self.scale);
+        let sum = r.load(&rows.sum[at..end]);
+        let sum = r.select_eq(label, r.splat(f64::INFINITY), nan, sum);
+        let nll = Nll::new(r, sum, r.mul(scale, r.sub(label, max)));
         let facts = Facts {
             nll,
-            label_weight: self.label_weight,
-            other_weight: self.apart.others.weight,
-            shortfall: self.apart.others.shortfall,
+            label_weight: r.load(&rows.label_weight[at..end]),
+            other_weight: r.load(&rows.other_weight[at..end]),
+            shortfall: r.load(&rows.shortfall[at..end]),
         };
-        let terms = self.loss.terms(One, &facts);
-        RowTerms { nll, terms, z: z_terms(self.z_loss, &self.apart, &nll) }
+        let terms = self.loss.terms(r, &facts);
+        let (z, z_prob) = if self.z_loss == 0.0 {
+            (zero, zero)
+        } else {
+            let top = r.mul(scale, r.select_lt(label, max, max, label));
+            z_loss::terms(r, self.z_loss, r.add(top, nll.log_sum))
+        };
+        let weight = r.load(&rows.weight[at..end]);
+        let loss = mass_times(r, weight, terms.loss);
+        let loss = r.select_eq(nll.loss, nll.loss, loss, nan);
+        let z = mass_times(r, weight, z);
+        let outer = r.load(&rows.outer[at..end]);
+        let ours = r.mul(outer, r.splat(self.gradient[0]));
+        let z_prob = if self.z_loss == 0.0 {
+            zero
+        } else {
+            r.mul(r.mul(outer, r.splat(self.gradient[1])), z_prob)
+        };
+        let out = &mut *self.out;
+        r.store(loss, &mut out.loss[at..end]);
+        r.store(r.select_eq(nll.loss, nll.loss, z, zero), &mut out.z[at..end]);
+        let factor = r.mul(r.mul_add(ours, terms.prob, z_prob), nll.max_prob);
+        r.store(factor, &mut out.factor[at..end]);
+        r.store(r.mul(ours, terms.spread), &mut out.spread[at..end]);
+        let at_label = r.mul_add(ours, terms.label, r.mul(z_prob, nll.label_prob));
+        r.store(at_label, &mut out.at_label[at..end]);
     }
 }
 
