@@ -253,7 +253,8 @@ impl Report {
     fn cross_entropy<T: Num>(&mut self, case: &str, input: &Input<T>) {
         let mean = CrossEntropy::new().path(self.path).threads(1);
         let sum = mean.reduction(Reduction::Sum);
-        let Input { logits, labels, upstream, .. } = input;
+        let Input { logits, upstream, .. } = input;
+        let labels = &input.labels[..];
         let mut gradient = logits.clone();
         let mut losses = vec![T::of(0.0); logits.rows];
 

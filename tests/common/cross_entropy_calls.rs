@@ -85,28 +85,28 @@ fn with_labels<T: Num>() -> Vec<Entry<T>> {
     vec![
         ("loss", false, &[Labels], |a, p| {
             let call = a.with.cross_entropy(p, a.exec, a.reduction);
-            a.reduced = call.loss(a.input.view(), &a.labels)?;
+            a.reduced = call.loss(a.input.view(), &a.labels[..])?;
             Ok(())
         }),
         ("loss_and_gradient", false, &[Labels, GRADIENT], |a, p| {
             let call = a.with.cross_entropy(p, a.exec, a.reduction);
             let gradient = a.matrix.view_mut();
-            a.reduced = call.loss_and_gradient(a.input.view(), &a.labels, gradient)?;
+            a.reduced = call.loss_and_gradient(a.input.view(), &a.labels[..], gradient)?;
             Ok(())
         }),
         ("loss_and_gradient_in_place", true, &[Labels], |a, p| {
             let call = a.with.cross_entropy(p, a.exec, a.reduction);
-            a.reduced = call.loss_and_gradient_in_place(a.matrix.view_mut(), &a.labels)?;
+            a.reduced = call.loss_and_gradient_in_place(a.matrix.view_mut(), &a.labels[..])?;
             Ok(())
         }),
         ("losses", false, &[Labels, LOSSES], |a, p| {
             let call = a.with.cross_entropy(p, a.exec, a.reduction);
-            call.losses(a.input.view(), &a.labels, &mut a.vector)
+            call.losses(a.input.view(), &a.labels[..], &mut a.vector)
         }),
         ("losses_and_gradient", false, &[Labels, LOSSES, GRADIENT], |a, p| {
             let call = a.with.cross_entropy(p, a.exec, a.reduction);
             let (losses, gradient) = (&mut a.vector, a.matrix.view_mut());
-            call.losses_and_gradient(a.input.view(), &a.labels, None, losses, gradient)
+            call.losses_and_gradient(a.input.view(), &a.labels[..], None, losses, gradient)
         }),
         (
             "losses_and_gradient with upstream",
@@ -116,13 +116,13 @@ fn with_labels<T: Num>() -> Vec<Entry<T>> {
                 let call = a.with.cross_entropy(p, a.exec, a.reduction);
                 let (losses, gradient) = (&mut a.vector, a.matrix.view_mut());
                 let upstream = Some(&a.row_upstream[..]);
-                call.losses_and_gradient(a.input.view(), &a.labels, upstream, losses, gradient)
+                call.losses_and_gradient(a.input.view(), &a.labels[..], upstream, losses, gradient)
             },
         ),
         ("losses_and_gradient_in_place", true, &[Labels, LOSSES], |a, p| {
             let call = a.with.cross_entropy(p, a.exec, a.reduction);
             let logits = a.matrix.view_mut();
-            call.losses_and_gradient_in_place(logits, &a.labels, None, &mut a.vector)
+            call.losses_and_gradient_in_place(logits, &a.labels[..], None, &mut a.vector)
         }),
         (
             "losses_and_gradient_in_place with upstream",
@@ -131,13 +131,13 @@ fn with_labels<T: Num>() -> Vec<Entry<T>> {
             |a, p| {
                 let call = a.with.cross_entropy(p, a.exec, a.reduction);
                 let (logits, upstream) = (a.matrix.view_mut(), Some(&a.row_upstream[..]));
-                call.losses_and_gradient_in_place(logits, &a.labels, upstream, &mut a.vector)
+                call.losses_and_gradient_in_place(logits, &a.labels[..], upstream, &mut a.vector)
             },
         ),
         ("loss_and_statistics", false, &[Labels, Statistics], |a, p| {
             let call = a.with.cross_entropy(p, a.exec, a.reduction);
             let statistics = wanted(&mut a.statistics, &mut a.argmax, true);
-            a.reduced = call.loss_and_statistics(a.input.view(), &a.labels, statistics)?;
+            a.reduced = call.loss_and_statistics(a.input.view(), &a.labels[..], statistics)?;
             Ok(())
         }),
         ("loss_statistics_and_gradient", false, &[Labels, Statistics, GRADIENT], |a, p| {
@@ -145,7 +145,7 @@ fn with_labels<T: Num>() -> Vec<Entry<T>> {
             let statistics = wanted(&mut a.statistics, &mut a.argmax, true);
             let (logits, gradient) = (a.input.view(), a.matrix.view_mut());
             a.reduced =
-                call.loss_statistics_and_gradient(logits, &a.labels, statistics, gradient)?;
+                call.loss_statistics_and_gradient(logits, &a.labels[..], statistics, gradient)?;
             Ok(())
         }),
         ("loss_statistics_and_gradient_in_place", true, &[Labels, Statistics], |a, p| {
@@ -153,18 +153,18 @@ fn with_labels<T: Num>() -> Vec<Entry<T>> {
             let statistics = wanted(&mut a.statistics, &mut a.argmax, true);
             let logits = a.matrix.view_mut();
             a.reduced =
-                call.loss_statistics_and_gradient_in_place(logits, &a.labels, statistics)?;
+                call.loss_statistics_and_gradient_in_place(logits, &a.labels[..], statistics)?;
             Ok(())
         }),
         ("loss_sums", false, &[Labels], |a, p| {
             let call = a.with.cross_entropy(p, a.exec, a.reduction);
-            a.numbers = numbers(&call.loss_sums(a.input.view(), &a.labels)?);
+            a.numbers = numbers(&call.loss_sums(a.input.view(), &a.labels[..])?);
             Ok(())
         }),
         ("loss_sums_and_gradient", false, &[Labels, GRADIENT], |a, p| {
             let call = a.with.cross_entropy(p, a.exec, a.reduction);
             let gradient = a.matrix.view_mut();
-            let sums = call.loss_sums_and_gradient(a.input.view(), &a.labels, gradient)?;
+            let sums = call.loss_sums_and_gradient(a.input.view(), &a.labels[..], gradient)?;
             a.numbers = numbers(&sums);
             Ok(())
         }),
@@ -216,45 +216,45 @@ fn strided<T: Num>() -> Vec<Entry<T>> {
     vec![
         ("loss", false, &[Labels], |a, p| {
             let call = a.with.cross_entropy(p, a.exec, a.reduction);
-            a.reduced = call.loss(Strided::new(&a.planes, a.classes, a.inner)?, &a.labels)?;
+            a.reduced = call.loss(Strided::new(&a.planes, a.classes, a.inner)?, &a.labels[..])?;
             Ok(())
         }),
         ("loss_and_gradient", false, &[Labels], |a, p| {
             let call = a.with.cross_entropy(p, a.exec, a.reduction);
             let logits = Strided::new(&a.planes, a.classes, a.inner)?;
             let gradient = StridedMut::new(&mut a.planes_out, a.classes, a.inner)?;
-            a.reduced = call.loss_and_gradient(logits, &a.labels, gradient)?;
+            a.reduced = call.loss_and_gradient(logits, &a.labels[..], gradient)?;
             Ok(())
         }),
         ("loss_and_gradient_in_place", true, &[Labels], |a, p| {
             let call = a.with.cross_entropy(p, a.exec, a.reduction);
             let logits = StridedMut::new(&mut a.planes_out, a.classes, a.inner)?;
-            a.reduced = call.loss_and_gradient_in_place(logits, &a.labels)?;
+            a.reduced = call.loss_and_gradient_in_place(logits, &a.labels[..])?;
             Ok(())
         }),
         ("losses", false, &[Labels, LOSSES], |a, p| {
             let call = a.with.cross_entropy(p, a.exec, a.reduction);
             let logits = Strided::new(&a.planes, a.classes, a.inner)?;
-            call.losses(logits, &a.labels, &mut a.vector)
+            call.losses(logits, &a.labels[..], &mut a.vector)
         }),
         ("losses_and_gradient", false, &[Labels, LOSSES, RowUpstream], |a, p| {
             let call = a.with.cross_entropy(p, a.exec, a.reduction);
             let logits = Strided::new(&a.planes, a.classes, a.inner)?;
             let gradient = StridedMut::new(&mut a.planes_out, a.classes, a.inner)?;
             let upstream = Some(&a.row_upstream[..]);
-            call.losses_and_gradient(logits, &a.labels, upstream, &mut a.vector, gradient)
+            call.losses_and_gradient(logits, &a.labels[..], upstream, &mut a.vector, gradient)
         }),
         ("losses_and_gradient_in_place", true, &[Labels, LOSSES, RowUpstream], |a, p| {
             let call = a.with.cross_entropy(p, a.exec, a.reduction);
             let logits = StridedMut::new(&mut a.planes_out, a.classes, a.inner)?;
             let upstream = Some(&a.row_upstream[..]);
-            call.losses_and_gradient_in_place(logits, &a.labels, upstream, &mut a.vector)
+            call.losses_and_gradient_in_place(logits, &a.labels[..], upstream, &mut a.vector)
         }),
         ("loss_sums_and_gradient", false, &[Labels], |a, p| {
             let call = a.with.cross_entropy(p, a.exec, a.reduction);
             let logits = Strided::new(&a.planes, a.classes, a.inner)?;
             let gradient = StridedMut::new(&mut a.planes_out, a.classes, a.inner)?;
-            a.numbers = numbers(&call.loss_sums_and_gradient(logits, &a.labels, gradient)?);
+            a.numbers = numbers(&call.loss_sums_and_gradient(logits, &a.labels[..], gradient)?);
             Ok(())
         }),
     ]
