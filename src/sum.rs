@@ -84,7 +84,9 @@ impl ExactSum {
     /// The sum in the order of bytes of any machine.
     pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
-        let words = self.words.into_iter().chain([self.not_finite.to_bits()]);
+        // The sign of a NaN that arithmetic makes depends on the CPU.
+        let not_finite = if self.not_finite.is_nan() { f64::NAN } else { self.not_finite };
+        let words = self.words.into_iter().chain([not_finite.to_bits()]);
         for (chunk, word) in bytes.chunks_exact_mut(8).zip(words) {
             chunk.copy_from_slice(&word.to_le_bytes());
         }

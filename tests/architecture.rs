@@ -384,6 +384,62 @@ fn every_function_of_lanes_is_inlined() {
     report(&findings, "a function of lanes without #[inline(always)]");
 }
 
+/// Calls and options of a loss by name: those that every loss has, and those that some have.
+const OF_EVERY_LOSS: &[&str] = &[
+    "exec",
+    "loss",
+    "loss_and_gradient",
+    "loss_and_gradient_in_place",
+    "losses",
+    "path",
+    "reduction",
+    "threads",
+    "upstream",
+];
+const OF_SOME_LOSSES: &[&str] = &[
+    "elements",
+    "loss_and_statistics",
+    "loss_statistics_and_gradient",
+    "loss_statistics_and_gradient_in_place",
+    "loss_sums",
+    "loss_sums_and_gradient",
+    "loss_sums_and_gradient_in_place",
+    "losses_and_gradient",
+    "losses_and_gradient_in_place",
+];
+
+#[test]
+fn losses_name_the_same_thing_alike() {
+    let mut findings = Vec::new();
+    for file in ["api/cross_entropy.rs", "api/binary.rs", "api/divergence.rs"] {
+        let sources = sources();
+        let source = sources.iter().find(|source| source.name == file).expect(file);
+        // Methods that take a loss: calls borrow it, options take it over.
+        let mut names = BTreeSet::new();
+        for function in source.code.split("pub ").skip(1) {
+            let Some(function) = function.trim_start_matches("const ").strip_prefix("fn ") else {
+                continue;
+            };
+            let (head, _) = function.split_once('{').unwrap_or((function, ""));
+            let name = head.split(['(', '<']).next().unwrap_or_default();
+            let known = OF_EVERY_LOSS.contains(&name) || OF_SOME_LOSSES.contains(&name);
+            if head.contains("&self") && !known {
+                findings.push(format!("src/{file}: `{name}` is a call of another name"));
+            }
+            names.insert(name);
+        }
+        for name in OF_EVERY_LOSS.iter().filter(|name| !names.contains(*name)) {
+            findings.push(format!("src/{file}: there is no `{name}`"));
+        }
+        for name in names.iter().filter(|name| name.ends_with("_gradient")) {
+            if !names.contains(format!("{name}_in_place").as_str()) {
+                findings.push(format!("src/{file}: there is no `{name}_in_place`"));
+            }
+        }
+    }
+    report(&findings, "a call is named after what it gives, the same in every loss:");
+}
+
 #[test]
 fn lib_rs_has_no_logic() {
     let lib = sources().into_iter().find(|source| source.name == "lib.rs").expect("lib.rs");

@@ -171,6 +171,57 @@ fn binary_focal_is_the_written_out_formula() {
     focal::<f64>();
 }
 
+/// An upstream gradient for each element multiplies its derivative, on top of the one for all.
+fn upstream_of_elements<T: Num>() {
+    let (x, t, pos) = (of::<T>(&X), of::<T>(&SOFT), of::<T>(&POS));
+    let upstream: Vec<f64> = (0..12).map(|i| f64::from(i) / 4.0 - 1.0).collect();
+    let narrow = of::<T>(&upstream);
+    let plain = BinaryCrossEntropy::new();
+    for call in [plain, plain.pos_weight(&pos), plain.focal(0.5, 0.25)] {
+        let (mut losses, slope) = run(call, &x, &t);
+        let mut g = x.clone();
+        let (out, l) = (RowsMut::new(&mut g, C).unwrap(), RowsMut::new(&mut losses, C).unwrap());
+        let given = Some(rows(&narrow));
+        call.upstream(-3.0).losses_and_gradient_in_place(out, rows(&t), given, l).unwrap();
+        let expected: Vec<f64> =
+            slope.iter().zip(&upstream).map(|(g, u)| -3.0 * u * g.wide()).collect();
+        all_close(&g, &expected, 0.0, "upstream");
+        assert_eq!(common::bits(&losses), common::bits(&run(call, &x, &t).0));
+    }
+}
+
+#[test]
+fn an_upstream_gradient_of_each_element_multiplies_its_derivative() {
+    upstream_of_elements::<f32>();
+    upstream_of_elements::<f64>();
+}
+
+/// No rows: a sum of 0, a mean that is not a number.
+#[test]
+fn no_rows_have_sum_0_and_mean_nan() {
+    let none = || rows::<f64>(&[]);
+    for reduction in REDUCTIONS {
+        let expected = if reduction == Reduction::Sum { 0.0 } else { f64::NAN }.to_bits();
+        let binary = BinaryCrossEntropy::new().reduction(reduction);
+        let check = |loss: Result<f64, xent::Error>| assert_eq!(loss.unwrap().to_bits(), expected);
+        check(binary.loss(none(), none()));
+        check(binary.focal(2.0, 0.25).loss(none(), none()));
+        check(binary.loss_and_gradient_in_place(RowsMut::new(&mut [], C).unwrap(), none()));
+        for kind in [Divergence::kl(), Divergence::cross_entropy(), Divergence::entropy()] {
+            for from_logits in [false, true] {
+                let call = kind.from_logits(from_logits).reduction(reduction);
+                check(call.loss(none(), none()));
+            }
+        }
+        let kl = Divergence::kl().reduction(reduction);
+        check(kl.loss_and_gradient_in_place(none(), RowsMut::new(&mut [], C).unwrap()));
+        let call = CrossEntropy::<f64>::new().reduction(reduction);
+        check(call.loss_and_gradient_in_place(RowsMut::new(&mut [], C).unwrap(), none()));
+        let at = call.calibration(none(), &[0_u8; 0], 1.0).unwrap();
+        assert_eq!([at.nll, at.first, at.second].map(f64::to_bits), [expected; 3]);
+    }
+}
+
 #[test]
 fn binary_gradients_are_derivatives() {
     let x = [2.0, -0.5, 0.25, 3.25, -4.0, 1.0, 0.5, -2.0, 6.0, -6.0, 0.0625, -1.5];

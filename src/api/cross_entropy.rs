@@ -394,6 +394,18 @@ impl<T: Element> CrossEntropy<'_, T> {
     ) -> Result<LossSums, Error> {
         self.sums(super::logits::apart(logits.into(), gradient.into())?, targets.into())
     }
+
+    /// [`Self::loss_sums_and_gradient`] over the logits.
+    ///
+    /// # Errors
+    /// As [`Self::loss_sums`].
+    pub fn loss_sums_and_gradient_in_place<'x>(
+        &self,
+        logits: impl Into<LogitsMut<'x, T>>,
+        targets: impl Into<Target<'x, T>>,
+    ) -> Result<LossSums, Error> {
+        self.sums(logits.into().into(), targets.into())
+    }
 }
 
 /// The mean cross-entropy of rows of `classes` raw logits, one label for each row.

@@ -126,10 +126,10 @@ impl<T: Element> CrossEntropy<'_, T> {
         let targets = self.check_labels(&call, labels, &PerRow::NOTHING)?;
         let token = self.exec.token()?;
         let Weight { weight, row_weight } = self.weigh(&call, &targets);
-        let rows = call.shape().0 as u64;
+        let (rows, kept_rows) = (call.shape().0 as u64, targets.kept() as u64);
         let sums = self.run(token, call, targets, PerRow::NOTHING, 1.0, 1.0);
         let [loss, z_loss, _] = sums.exact();
-        Ok(LossSums { loss, z_loss, weight, row_weight, rows })
+        Ok(LossSums { loss, z_loss, weight, row_weight, rows, kept_rows })
     }
 
     /// Checks everything that a call with labels depends on.

@@ -45,8 +45,10 @@ impl<E: Float> Job for CalibrationJob<'_, E> {
             let apart = Apart { others, label: x[y].to_f64(), scale: self.beta.to_f64() };
             let terms = self.token.run(Calibration(apart));
             let weight = self.row_weights.map_or(1.0, |w| w[row].to_f64());
+            // No weight hides an infinity, but not a NaN.
+            let times = |x: f64| if weight == 0.0 { 0.0 } else { weight * x };
             for (total, term) in totals.iter_mut().zip(terms) {
-                *total += if terms[0].is_nan() { f64::NAN } else { weight * term };
+                *total += if terms[0].is_nan() { f64::NAN } else { times(term) };
             }
         }
         totals

@@ -14,10 +14,12 @@ pub(crate) struct Softcap<E> {
 }
 
 impl<E: Float> Softcap<E> {
-    /// A vector of capped logits, and `1 - tanh²`.
+    /// A vector of capped logits, and `1 - tanh²`; the slope at a NaN is the one NaN, as it multiplies
+    /// gradients that are NaN, and which of two NaN a product is depends on the compiler.
     #[inline(always)]
     pub(crate) fn one<L: Lanes<E>>(self, l: L, x: L::V) -> (L::V, L::V) {
         let (value, slope) = tanh(l, l.mul(l.splat(self.inner), x));
+        let slope = l.select_eq(slope, slope, slope, l.splat(E::NAN));
         (l.mul(l.splat(self.outer), value), slope)
     }
 }

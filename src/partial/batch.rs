@@ -33,19 +33,21 @@ pub struct LossSums {
     pub(crate) row_weight: ExactSum,
     /// Rows, those that are left out too.
     pub(crate) rows: u64,
+    /// Rows that count.
+    pub(crate) kept_rows: u64,
 }
 
 impl Default for LossSums {
     /// Of no rows.
     fn default() -> Self {
         let zero = ExactSum::new();
-        LossSums { loss: zero, z_loss: zero, weight: zero, row_weight: zero, rows: 0 }
+        LossSums { loss: zero, z_loss: zero, weight: zero, row_weight: zero, rows: 0, kept_rows: 0 }
     }
 }
 
 impl LossSums {
     /// Bytes of [`Self::to_bytes`].
-    pub const BYTES: usize = 4 * ExactSum::BYTES + 8;
+    pub const BYTES: usize = 4 * ExactSum::BYTES + 16;
 
     /// Rows at whose multiples a batch of so many classes may be cut without changing a bit.
     #[must_use]
@@ -60,6 +62,7 @@ impl LossSums {
         self.weight.merge(&other.weight);
         self.row_weight.merge(&other.row_weight);
         self.rows = self.rows.saturating_add(other.rows);
+        self.kept_rows = self.kept_rows.saturating_add(other.kept_rows);
     }
 
     /// `Σ loss`
@@ -87,6 +90,12 @@ impl LossSums {
         self.rows
     }
 
+    /// Number of rows that are not ignored, whatever their weights.
+    #[must_use]
+    pub fn kept_rows(&self) -> u64 {
+        self.kept_rows
+    }
+
     /// The sums as bytes, the same on every machine.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; Self::BYTES] {
@@ -96,7 +105,9 @@ impl LossSums {
         for (bytes, part) in sums.chunks_exact_mut(ExactSum::BYTES).zip(parts) {
             bytes.copy_from_slice(&part.to_bytes());
         }
-        rows.copy_from_slice(&self.rows.to_le_bytes());
+        for (bytes, rows) in rows.chunks_exact_mut(8).zip([self.rows, self.kept_rows]) {
+            bytes.copy_from_slice(&rows.to_le_bytes());
+        }
         bytes
     }
 
@@ -108,12 +119,16 @@ impl LossSums {
             .chunks_exact(ExactSum::BYTES)
             .map(|part| part.try_into().map_or(ExactSum::new(), ExactSum::from_bytes));
         let mut next = || parts.next().unwrap_or(ExactSum::new());
+        let mut rows =
+            rows.chunks_exact(8).map(|rows| rows.try_into().map_or(0, u64::from_le_bytes));
+        let mut next_rows = || rows.next().unwrap_or(0);
         LossSums {
             loss: next(),
             z_loss: next(),
             weight: next(),
             row_weight: next(),
-            rows: rows.try_into().map_or(0, u64::from_le_bytes),
+            rows: next_rows(),
+            kept_rows: next_rows(),
         }
     }
 }

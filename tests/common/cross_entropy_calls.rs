@@ -168,6 +168,12 @@ fn with_labels<T: Num>() -> Vec<Entry<T>> {
             a.numbers = numbers(&sums);
             Ok(())
         }),
+        ("loss_sums_and_gradient_in_place", true, &[Labels], |a, p| {
+            let call = a.with.cross_entropy(p, a.exec, a.reduction);
+            let logits = a.matrix.view_mut();
+            a.numbers = numbers(&call.loss_sums_and_gradient_in_place(logits, &a.labels[..])?);
+            Ok(())
+        }),
     ]
 }
 
@@ -255,6 +261,12 @@ fn strided<T: Num>() -> Vec<Entry<T>> {
             let logits = Strided::new(&a.planes, a.classes, a.inner)?;
             let gradient = StridedMut::new(&mut a.planes_out, a.classes, a.inner)?;
             a.numbers = numbers(&call.loss_sums_and_gradient(logits, &a.labels[..], gradient)?);
+            Ok(())
+        }),
+        ("loss_sums_and_gradient_in_place", true, &[Labels], |a, p| {
+            let call = a.with.cross_entropy(p, a.exec, a.reduction);
+            let logits = StridedMut::new(&mut a.planes_out, a.classes, a.inner)?;
+            a.numbers = numbers(&call.loss_sums_and_gradient_in_place(logits, &a.labels[..])?);
             Ok(())
         }),
     ]

@@ -7,7 +7,7 @@ mod args;
 mod cross_entropy_calls;
 mod table;
 
-pub use args::{Args, Call, Focal, Options, Preset, Takes, With};
+pub use args::{Args, Call, Focal, Options, Preset, Takes, With, summary_bits};
 use core::fmt::Debug;
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 pub use table::calls;
