@@ -66,6 +66,12 @@ impl<'a, T> Strided<'a, T> {
         Ok(Strided { data, shape: Shape::new(data.len(), classes, inner)? })
     }
 
+    /// One plane for each class, with an element for each of `inner` rows.
+    pub(crate) fn planes(data: &'a [T], classes: usize, inner: usize) -> Self {
+        assert!(data.len() == classes * inner);
+        Strided { data, shape: Shape { outer: 1, classes, inner } }
+    }
+
     /// `outer`, `classes` and `inner`.
     #[must_use]
     pub fn dims(&self) -> (usize, usize, usize) {
@@ -96,6 +102,12 @@ impl<'a, T> StridedMut<'a, T> {
     pub fn new(data: &'a mut [T], classes: usize, inner: usize) -> Result<Self, Error> {
         let shape = Shape::new(data.len(), classes, inner)?;
         Ok(StridedMut { data, shape })
+    }
+
+    /// One plane for each class, with an element for each of `inner` rows.
+    pub(crate) fn planes(data: &'a mut [T], classes: usize, inner: usize) -> Self {
+        assert!(data.len() == classes * inner);
+        StridedMut { data, shape: Shape { outer: 1, classes, inner } }
     }
 
     /// `outer`, `classes` and `inner`.

@@ -1,108 +1,58 @@
-//! Rows of few classes: a register of them at a time is transposed, so that a lane is a row, and back.
+//! Rows of few classes: blocks of them are transposed, so that a lane is a row, and back.
 //!
 //! A vector of one row's classes would be mostly padding, and the scalar work of a row would cost more
-//! than its exponentials. Between the two transpositions this is the strided layout.
+//! than its exponentials. Between the two transpositions this is the strided layout, bit for bit.
 
-use super::lanes::{LaneRows, whole};
-use super::planes::{Capped, InPlace};
 use super::room::Room;
 use super::sparse::{Pass, SparseJob};
+use super::strided::{StridedJob, StridedPass};
 use crate::elem::Float;
-use crate::isa::{Kernel, Lanes, Square};
-use crate::kernel::across::Compensated;
-use crate::kernel::transpose::{from_columns, to_columns};
+use crate::kernel::transpose::{FromPlanes, ToPlanes};
 use crate::par::SUMS;
-use crate::walk::put;
+use crate::strided::{Strided, StridedMut};
 
-/// Whether rows go side by side. It depends on the classes alone, and so do the bits of a row; a group
-/// of registers of such rows is at most two tiles on every instruction set.
+/// Whether rows go side by side. It depends on the classes alone, and so do the bits of a row.
 pub(crate) fn are_few(classes: usize) -> bool {
-    classes <= 128
+    classes <= MOST_CLASSES
 }
 
-/// A job of few classes; statistics are not its business.
-pub(crate) struct Few<'a, E>(pub(crate) SparseJob<'a, E>);
+/// As many as a block of one virtual vector of rows has room for; that is about where the row's own passes
+/// become the faster ones.
+const MOST_CLASSES: usize = 128;
 
-impl<E: Float> Kernel<E> for Few<'_, E> {
-    type Out = [f64; SUMS];
-
-    #[inline(always)]
-    fn run<L: Lanes<E>>(mut self, l: L) -> [f64; SUMS] {
-        let r = l.register();
-        let rows = self.0.pass.shape().0;
-        let mut room = Room::new();
-        let mut totals = [Compensated::new(l); 2];
-        let mut start = 0;
-        while start < rows {
-            let losses = l.from_registers(
-                #[inline(always)]
-                |lane| {
-                    let start = rows.min(start + lane);
-                    let end = rows.min(start + L::Register::LANES);
-                    if start < end {
-                        self.register(r, start, end, &mut room)
-                    } else {
-                        [r.splat(E::ZERO); 2]
-                    }
-                },
-            );
-            for (total, losses) in totals.iter_mut().zip(losses) {
-                total.add(l, losses);
-            }
-            start += L::LANES;
-        }
-        let [loss, z] = totals;
-        [loss.fold(l), z.fold(l), 0.0]
-    }
-}
-
-impl<E: Float> Few<'_, E> {
-    /// The rows `start..end`, at most a register: their losses and z-losses.
-    #[inline(always)]
-    fn register<R: Lanes<E, Register: Square<E>>>(
-        &mut self,
-        r: R,
-        start: usize,
-        end: usize,
-        room: &mut Room<E>,
-    ) -> [R::V; 2] {
-        let job = &mut self.0;
-        let recipe = &job.recipe;
-        let lane_rows = LaneRows::new(
-            r,
-            start..end,
-            &job.targets,
-            recipe.class_weights,
-            job.row_weights,
-            job.upstream,
-        );
-        let logits = job.pass.logits();
-        let classes = logits.classes();
-        let (stride, len) = (R::LANES, R::LANES);
-        let g = room.get(classes * stride);
-        let (single, lanes) = (r.register(), R::Register::LANES);
-        for lane in (0..len).step_by(lanes) {
-            to_columns(single, logits, start + lane, &mut g[lane..], stride);
-        }
-        let gradient = matches!(job.pass, Pass::Gradient(_));
-        let losses = match recipe.logits.cap() {
-            None => {
-                let planes = &mut InPlace { g: &mut *g, stride, len };
-                recipe.lanes(r, classes, &lane_rows, planes, gradient)
-            }
-            Some(cap) => {
-                let planes = &mut Capped { g: &mut *g, stride, len, cap };
-                recipe.lanes(r, classes, &lane_rows, planes, gradient)
-            }
+/// Runs a job of few classes; statistics are not its business.
+pub(crate) fn run<E: Float>(mut job: SparseJob<'_, E>) -> [f64; SUMS] {
+    let (rows, classes) = job.pass.shape();
+    // Whole vectors of rows, in the first-level cache.
+    let block = (2 * E::TILE / classes / E::LANES * E::LANES).min(rows);
+    let mut room = Room::new();
+    let mut totals = [0.0; SUMS];
+    let mut start = 0;
+    while start < rows {
+        let end = rows.min(start + block);
+        let inner = end - start;
+        let planes = room.get(classes * inner);
+        job.token.run(ToPlanes { rows: job.pass.logits(), start, inner, planes: &mut *planes });
+        let pass = match job.pass {
+            Pass::LossOnly(_) => StridedPass::LossOnly(Strided::planes(planes, classes, inner)),
+            Pass::Gradient(_) => StridedPass::InPlace(StridedMut::planes(planes, classes, inner)),
         };
+        let sums = job.token.run(StridedJob {
+            token: job.token,
+            pass,
+            targets: job.targets.split_at(start).1,
+            recipe: job.recipe,
+            row_weights: job.row_weights.map(|w| &w[start..end]),
+            upstream: job.upstream.map(|u| &u[start..end]),
+            losses: job.losses.as_deref_mut().map(|l| &mut l[start..end]),
+        });
+        for (total, sum) in totals.iter_mut().zip(sums) {
+            *total += sum;
+        }
         if let Pass::Gradient(io) = &mut job.pass {
-            for lane in (0..len).step_by(lanes) {
-                from_columns(single, &g[lane..], stride, io.target(), start + lane);
-            }
+            job.token.run(FromPlanes { planes, inner, rows: io.target(), start });
         }
-        if let Some(out) = &mut job.losses {
-            put(r, whole(r, losses), &mut out[start..end]);
-        }
-        losses
+        start = end;
     }
+    totals
 }

@@ -28,37 +28,10 @@ impl<E: Float, R: Lanes<E>> Planes<E, R> for Read<'_, E> {
     fn keep(&mut self, _: R, _: usize, _: R::V) {}
     #[inline(always)]
     fn kept(&self, r: R, class: usize, frame: Frame<E, R::V>) -> (R::V, Option<R::V>) {
-        (frame.exp(r, self.logits(r, class)), None)
+        (frame.exponential(r, self.logits(r, class)), None)
     }
     #[inline(always)]
     fn put(&mut self, _: R, _: usize, _: R::V) {}
-}
-
-/// Logits, and a gradient elsewhere.
-pub(crate) struct Apart<'a, E> {
-    pub(crate) x: &'a [E],
-    pub(crate) g: &'a mut [E],
-    pub(crate) stride: usize,
-    pub(crate) len: usize,
-}
-
-impl<E: Float, R: Lanes<E>> Planes<E, R> for Apart<'_, E> {
-    #[inline(always)]
-    fn logits(&self, r: R, class: usize) -> R::V {
-        get(r, &self.x[class * self.stride..][..self.len])
-    }
-    #[inline(always)]
-    fn keep(&mut self, r: R, class: usize, e: R::V) {
-        put(r, e, &mut self.g[class * self.stride..][..self.len]);
-    }
-    #[inline(always)]
-    fn kept(&self, r: R, class: usize, _: Frame<E, R::V>) -> (R::V, Option<R::V>) {
-        (get(r, &self.g[class * self.stride..][..self.len]), None)
-    }
-    #[inline(always)]
-    fn put(&mut self, r: R, class: usize, gradient: R::V) {
-        self.keep(r, class, gradient);
-    }
 }
 
 /// Logits that the gradient replaces.
@@ -66,46 +39,42 @@ pub(crate) struct InPlace<'a, E> {
     pub(crate) g: &'a mut [E],
     pub(crate) stride: usize,
     pub(crate) len: usize,
+    pub(crate) cap: Option<Softcap<E>>,
+}
+
+impl<E: Float> InPlace<'_, E> {
+    #[inline(always)]
+    fn get<R: Lanes<E>>(&self, r: R, class: usize) -> R::V {
+        get(r, &self.g[class * self.stride..][..self.len])
+    }
 }
 
 impl<E: Float, R: Lanes<E>> Planes<E, R> for InPlace<'_, E> {
     #[inline(always)]
     fn logits(&self, r: R, class: usize) -> R::V {
-        get(r, &self.g[class * self.stride..][..self.len])
+        let x = self.get(r, class);
+        match self.cap {
+            None => x,
+            Some(cap) => cap.one(r, x).0,
+        }
     }
+    /// Under a cap the logits are needed again for its slope.
     #[inline(always)]
     fn keep(&mut self, r: R, class: usize, e: R::V) {
-        put(r, e, &mut self.g[class * self.stride..][..self.len]);
+        if self.cap.is_none() {
+            self.put(r, class, e);
+        }
     }
-    #[inline(always)]
-    fn kept(&self, r: R, class: usize, _: Frame<E, R::V>) -> (R::V, Option<R::V>) {
-        (self.logits(r, class), None)
-    }
-    #[inline(always)]
-    fn put(&mut self, r: R, class: usize, gradient: R::V) {
-        self.keep(r, class, gradient);
-    }
-}
-
-/// The same under a softcap: the logits are needed again for its slope.
-pub(crate) struct Capped<'a, E> {
-    pub(crate) g: &'a mut [E],
-    pub(crate) stride: usize,
-    pub(crate) len: usize,
-    pub(crate) cap: Softcap<E>,
-}
-
-impl<E: Float, R: Lanes<E>> Planes<E, R> for Capped<'_, E> {
-    #[inline(always)]
-    fn logits(&self, r: R, class: usize) -> R::V {
-        self.cap.one(r, get(r, &self.g[class * self.stride..][..self.len])).0
-    }
-    #[inline(always)]
-    fn keep(&mut self, _: R, _: usize, _: R::V) {}
     #[inline(always)]
     fn kept(&self, r: R, class: usize, frame: Frame<E, R::V>) -> (R::V, Option<R::V>) {
-        let (x, slope) = self.cap.one(r, get(r, &self.g[class * self.stride..][..self.len]));
-        (frame.exp(r, x), Some(slope))
+        let kept = self.get(r, class);
+        match self.cap {
+            None => (kept, None),
+            Some(cap) => {
+                let (x, slope) = cap.one(r, kept);
+                (frame.exponential(r, x), Some(slope))
+            }
+        }
     }
     #[inline(always)]
     fn put(&mut self, r: R, class: usize, gradient: R::V) {

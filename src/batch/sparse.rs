@@ -116,11 +116,7 @@ impl<E: Float> Job for SparseJob<'_, E> {
 
     fn run(mut self) -> [f64; SUMS] {
         self.write_statistics();
-        if few::are_few(self.pass.shape().1) {
-            self.token.run(few::Few(self))
-        } else {
-            self.run_rows()
-        }
+        if few::are_few(self.pass.shape().1) { few::run(self) } else { self.run_rows() }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Losses with integer labels of logits whose class axis is strided: a lane is a position.
 
 use super::lanes::{LaneRows, whole};
-use super::planes::{Apart, Capped, InPlace, Read};
+use super::planes::{InPlace, Read};
 use super::sparse::Recipe;
 use super::split_rows;
 use crate::elem::Float;
@@ -149,31 +149,22 @@ impl<E: Float> StridedJob<'_, E> {
             self.upstream,
         );
         let (stride, len) = (inner, end - start);
-        let losses = match (&mut self.pass, recipe.logits.cap()) {
-            (StridedPass::LossOnly(logits), cap) => {
+        let cap = recipe.logits.cap();
+        if let StridedPass::Apart(logits, gradient) = &mut self.pass {
+            // From here on as in place: what is in between stays in the gradient anyway.
+            let (x, g) = (logits.from(outer, start), gradient.from_mut(outer, start));
+            for c in 0..classes {
+                g[c * stride..][..len].copy_from_slice(&x[c * stride..][..len]);
+            }
+        }
+        let losses = match &mut self.pass {
+            StridedPass::LossOnly(logits) => {
                 let planes = &mut Read { x: logits.from(outer, start), stride, len, cap };
                 recipe.lanes(r, classes, &lane_rows, planes, false)
             }
-            (StridedPass::Apart(logits, gradient), None) => {
-                let x = logits.from(outer, start);
-                let planes = &mut Apart { x, g: gradient.from_mut(outer, start), stride, len };
+            StridedPass::Apart(_, gradient) | StridedPass::InPlace(gradient) => {
+                let planes = &mut InPlace { g: gradient.from_mut(outer, start), stride, len, cap };
                 recipe.lanes(r, classes, &lane_rows, planes, true)
-            }
-            (StridedPass::Apart(logits, gradient), Some(cap)) => {
-                // The logits are read twice: copied, they are capped in place.
-                let (x, g) = (logits.from(outer, start), gradient.from_mut(outer, start));
-                for c in 0..classes {
-                    g[c * stride..][..len].copy_from_slice(&x[c * stride..][..len]);
-                }
-                recipe.lanes(r, classes, &lane_rows, &mut Capped { g, stride, len, cap }, true)
-            }
-            (StridedPass::InPlace(gradient), None) => {
-                let planes = &mut InPlace { g: gradient.from_mut(outer, start), stride, len };
-                recipe.lanes(r, classes, &lane_rows, planes, true)
-            }
-            (StridedPass::InPlace(gradient), Some(cap)) => {
-                let g = gradient.from_mut(outer, start);
-                recipe.lanes(r, classes, &lane_rows, &mut Capped { g, stride, len, cap }, true)
             }
         };
         if let Some(out) = &mut self.losses {

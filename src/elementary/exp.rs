@@ -57,7 +57,7 @@ pub(crate) fn exp_f64(x: f64) -> f64 {
 /// `tanh z` and its derivative, neither by a difference that cancels.
 ///
 /// With `e = e^(-2|z|)` and `m = e - 1`, which comes from the polynomial without its constant, the
-/// first is `-m / (2 + m)` and the second `4 e / (1 + e)²`.
+/// first is `-m / (2 + m)` and the second `4 e / (2 + m)²`: one division.
 #[inline(always)]
 pub(crate) fn tanh<E: Float, L: Lanes<E>>(l: L, z: L::V) -> (L::V, L::V) {
     let (zero, one) = (l.splat(E::ZERO), l.splat(E::ONE));
@@ -68,9 +68,9 @@ pub(crate) fn tanh<E: Float, L: Lanes<E>>(l: L, z: L::V) -> (L::V, L::V) {
     let minus_one = l.mul(g, horner(l, g, powers));
     let e = l.mul(horner(l, g, E::EXP_FRACTION), power);
     let m = l.mul_add(minus_one, power, l.sub(power, one));
-    let size = l.div(l.sub(zero, m), l.add(two, m));
-    let sum = l.add(one, e);
-    let half = l.div(two, sum);
+    let inverse = l.div(one, l.add(two, m));
+    let size = l.mul(l.sub(zero, m), inverse);
+    let half = l.add(inverse, inverse);
     // Where e^(-2|z|) is flushed to 0, so is the clamped argument's tangent to 1.
     let value = l.select_lt(z, zero, l.sub(zero, size), size);
     (l.select_eq(z, zero, z, value), l.mul(l.mul(half, half), e))

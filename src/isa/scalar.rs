@@ -26,16 +26,16 @@ impl Scalar {
 }
 
 impl Isa for Scalar {
-    type F32 = Times<Times<One, 4>, 8>;
-    type F64 = Times<Times<One, 4>, 4>;
+    type F32 = Times<One, 32>;
+    type F64 = Times<One, 16>;
 
     #[inline(always)]
     fn f32(self) -> Self::F32 {
-        Times(Times(One))
+        Times(One)
     }
     #[inline(always)]
     fn f64(self) -> Self::F64 {
-        Times(Times(One))
+        Times(One)
     }
     #[inline(always)]
     fn run<E: Float, K: Kernel<E>>(self, kernel: K) -> K::Out {

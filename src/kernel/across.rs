@@ -27,7 +27,7 @@ pub(crate) struct Frame<E, V> {
 impl<E: Float, V: Copy> Frame<E, V> {
     /// `e^u`
     #[inline(always)]
-    pub(crate) fn exp<R: Lanes<E, V = V>>(self, r: R, x: V) -> V {
+    pub(crate) fn exponential<R: Lanes<E, V = V>>(self, r: R, x: V) -> V {
         exp_term(r, r.mul(r.splat(self.scale), r.sub(x, self.reference)))
     }
 }
@@ -119,7 +119,7 @@ fn sums_of_exps<E: Float, R: Lanes<E>>(
                 // Four exponentials at once hide each other's latency.
                 let mut e = [zero; SIDE_BY_SIDE];
                 for (i, e) in e.iter_mut().enumerate() {
-                    *e = frame.exp(r, planes.logits(r, start + i));
+                    *e = frame.exponential(r, planes.logits(r, start + i));
                 }
                 for (i, e) in e.into_iter().enumerate() {
                     planes.keep(r, start + i, e);
@@ -129,7 +129,7 @@ fn sums_of_exps<E: Float, R: Lanes<E>>(
                 return [sum];
             }
             for c in start..end {
-                let e = frame.exp(r, planes.logits(r, c));
+                let e = frame.exponential(r, planes.logits(r, c));
                 planes.keep(r, c, e);
                 sum = r.add(sum, r.select_eq(labels, number, zero, e));
                 number = r.add(number, one);

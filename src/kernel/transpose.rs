@@ -1,28 +1,70 @@
-//! Rows to columns and back, so that a lane can be a row.
+//! Rows to planes and back: a plane has one class of each row, so that a lane can be a row.
 
 use crate::elem::Float;
-use crate::isa::{MOST_IN_REGISTER, Square};
+use crate::isa::{Kernel, Lanes, MOST_IN_REGISTER, Square};
 use crate::view::{Rows, RowsMut};
 
-/// `columns[c · stride + i]` becomes element `c` of row `start + i` for `i < LANES`; past the last row, 0.
+/// `planes[c · inner + i]` becomes element `c` of row `start + i`, for `inner` rows.
+pub(crate) struct ToPlanes<'a, E> {
+    pub(crate) rows: Rows<'a, E>,
+    pub(crate) start: usize,
+    pub(crate) inner: usize,
+    pub(crate) planes: &'a mut [E],
+}
+
+impl<E: Float> Kernel<E> for ToPlanes<'_, E> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(self, l: L) {
+        let ToPlanes { rows, start, inner, planes } = self;
+        let r = l.register().register();
+        let mut row = 0;
+        while row < inner {
+            row += to_columns(r, rows, start + row, inner - row, &mut planes[row..], inner);
+        }
+    }
+}
+
+/// The way back of [`ToPlanes`].
+pub(crate) struct FromPlanes<'a, 'r, E> {
+    pub(crate) planes: &'a [E],
+    pub(crate) inner: usize,
+    pub(crate) rows: &'a mut RowsMut<'r, E>,
+    pub(crate) start: usize,
+}
+
+impl<E: Float> Kernel<E> for FromPlanes<'_, '_, E> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(self, l: L) {
+        let FromPlanes { planes, inner, rows, start } = self;
+        let r = l.register().register();
+        let mut row = 0;
+        while row < inner {
+            row += from_columns(r, &planes[row..], inner, rows, start + row, inner - row);
+        }
+    }
+}
+
+/// A register of rows, or one if there are fewer than a register's lanes; returns how many.
 #[inline(always)]
-pub(crate) fn to_columns<E: Float, R: Square<E>>(
+fn to_columns<E: Float, R: Square<E>>(
     r: R,
     rows: Rows<'_, E>,
     start: usize,
+    count: usize,
     columns: &mut [E],
     stride: usize,
-) {
+) -> usize {
     let (lanes, classes) = (R::LANES, rows.classes());
-    let end = rows.rows().min(start + lanes);
     // A row shorter than a register is read with what lies behind it.
-    if end < start + lanes || rows.reach(end - 1) < lanes {
-        for (c, column) in columns.chunks_mut(stride).enumerate() {
-            for (i, x) in column[..lanes].iter_mut().enumerate() {
-                *x = if start + i < end { rows.row(start + i)[c] } else { E::ZERO };
-            }
+    if count < lanes || rows.reach(start + lanes - 1) < lanes {
+        for (column, x) in columns.chunks_mut(stride).zip(rows.row(start)) {
+            column[0] = *x;
         }
-        return;
+        return 1;
     }
     let mut class = 0;
     loop {
@@ -36,7 +78,7 @@ pub(crate) fn to_columns<E: Float, R: Square<E>>(
             r.store(*v, &mut column[..lanes]);
         }
         if class + lanes >= classes {
-            return;
+            return lanes;
         }
         // The last square overlaps the one before it.
         class = (class + lanes).min(classes - lanes);
@@ -45,21 +87,20 @@ pub(crate) fn to_columns<E: Float, R: Square<E>>(
 
 /// The way back of [`to_columns`].
 #[inline(always)]
-pub(crate) fn from_columns<E: Float, R: Square<E>>(
+fn from_columns<E: Float, R: Square<E>>(
     r: R,
     columns: &[E],
     stride: usize,
     rows: &mut RowsMut<'_, E>,
     start: usize,
-) {
-    let (lanes, (count, classes)) = (R::LANES, rows.shape());
-    if count < start + lanes {
-        for row in start..count {
-            for (x, column) in rows.row(row).iter_mut().zip(columns.chunks(stride)) {
-                *x = column[row - start];
-            }
+    count: usize,
+) -> usize {
+    let (lanes, classes) = (R::LANES, rows.shape().1);
+    if count < lanes {
+        for (x, column) in rows.row(start).iter_mut().zip(columns.chunks(stride)) {
+            *x = column[0];
         }
-        return;
+        return 1;
     }
     let mut class = 0;
     loop {
@@ -78,7 +119,7 @@ pub(crate) fn from_columns<E: Float, R: Square<E>>(
             }
         }
         if class + lanes >= classes {
-            return;
+            return lanes;
         }
         class = (class + lanes).min(classes - lanes);
     }

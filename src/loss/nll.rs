@@ -31,8 +31,10 @@ impl<V: Copy> Nll<V> {
     pub(crate) fn new<E: Float, L: Lanes<E, V = V>>(l: L, sum: V, lead: V) -> Self {
         let (zero, one) = (l.splat(E::ZERO), l.splat(E::ONE));
         let distance = l.select_lt(lead, zero, l.sub(zero, lead), lead);
-        let e = exp_below(l, l.sub(zero, distance));
-        let others = l.mul(sum, e);
+        // The square of the root is a product that can be a normal number where `e^-distance` is not.
+        let root = exp_below(l, l.mul(distance, l.splat(E::from_f64(-0.5))));
+        let e = l.mul(root, root);
+        let others = l.mul(l.mul(sum, root), root);
         let trailing = l.add(l.sub(sum, one), e);
         let log_sum = ln_1p(l, l.select_lt(lead, zero, trailing, others));
         let all = l.select_lt(lead, zero, l.add(sum, e), l.add(others, one));
@@ -43,7 +45,8 @@ impl<V: Copy> Nll<V> {
             log_sum,
             max_prob: l.mul(l.select_lt(lead, zero, one, e), share),
             label_prob: l.mul(l.select_lt(lead, zero, e, one), share),
-            other_prob: l.mul(l.select_lt(lead, zero, sum, others), share),
+            // Exactly 1 where `p_y` is 0.
+            other_prob: l.div(l.select_lt(lead, zero, sum, others), all),
         }
     }
 }
