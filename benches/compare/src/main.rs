@@ -15,7 +15,7 @@
 mod burn;
 mod candle;
 #[path = "../../common/mod.rs"]
-#[allow(dead_code, reason = "each benchmark uses a part")]
+#[allow(dead_code, unused_imports, reason = "each benchmark uses a part")]
 mod common;
 mod contender;
 mod data;

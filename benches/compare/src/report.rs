@@ -17,43 +17,28 @@ pub fn print(measured: &[Measured]) {
             let shape = format!("{}x{}", m.rows, m.classes);
             write!(text, "\n{:24}{shape:>15} ", m.op.name()).expect("a string takes it");
         }
-        let mark = if is_disturbed(m) { "~" } else { "" };
-        let time = format!("{mark}{:.3}", m.quantile(0.5));
-        write!(text, "  {} {time}", m.entry.name).expect("a string takes it");
+        write!(text, "  {} {}", m.entry.name, cell(m)).expect("a string takes it");
     }
     println!("{}", text.trim_start());
 }
 
-/// A row for each contender, operation and shape; the same for all suites.
+/// A line for each operation on a shape, a column for each contender.
 pub fn table(measured: &[Measured]) -> String {
     let mut text = String::from("\nns per logit, one thread, median of the turns\n");
     write!(text, "{:10}{:24}{:>15}", "suite", "operation", "rows x classes").expect("a string");
     for entry in &ENTRIES {
         write!(text, "{:>21}", entry.name).expect("a string takes it");
     }
-    let mut rows: Vec<(Vec<Value>, String)> = vec![];
-    for m in measured {
-        let key = vec![json!(m.suite), json!(m.op.name()), json!(m.rows), json!(m.classes)];
-        if rows.last().is_none_or(|(last, _)| *last != key) {
-            let shape = format!("{}x{}", m.rows, m.classes);
-            let mut line = format!("{:10}{:24}{shape:>15}", m.suite, m.op.name());
-            for entry in &ENTRIES {
-                let same = |n: &&Measured| {
-                    (n.suite, n.op, n.rows, n.classes) == (m.suite, m.op, m.rows, m.classes)
-                        && n.entry.name == entry.name
-                };
-                let cell = measured.iter().find(same).map_or("-".into(), |n| {
-                    let mark = if is_disturbed(n) { "~" } else { "" };
-                    format!("{mark}{:.3}", n.quantile(0.5))
-                });
-                write!(line, "{cell:>21}").expect("a string takes it");
-            }
-            rows.push((key, line));
+    let key = |m: &Measured| (m.suite, m.op, m.rows, m.classes);
+    for of_row in measured.chunk_by(|a, b| key(a) == key(b)) {
+        let (suite, op, rows, classes) = key(&of_row[0]);
+        let shape = format!("{rows}x{classes}");
+        write!(text, "\n{suite:10}{:24}{shape:>15}", op.name()).expect("a string takes it");
+        for entry in &ENTRIES {
+            let found = of_row.iter().find(|m| m.entry.name == entry.name);
+            let cell = found.map_or("-".into(), cell);
+            write!(text, "{cell:>21}").expect("a string takes it");
         }
-    }
-    for (_, line) in rows {
-        text.push('\n');
-        text += &line;
     }
     text += "\n\nOutputs:";
     for Entry { name, buffers, .. } in &ENTRIES {
@@ -63,9 +48,10 @@ pub fn table(measured: &[Measured]) -> String {
     text
 }
 
-/// Whether something else used the machine.
-fn is_disturbed(m: &Measured) -> bool {
-    m.quantile(0.75) - m.quantile(0.25) > 0.1 * m.quantile(0.5)
+/// The median, with a mark where something else used the machine.
+fn cell(m: &Measured) -> String {
+    let wide = m.quantile(0.75) - m.quantile(0.25) > 0.1 * m.quantile(0.5);
+    format!("{}{:.3}", if wide { "~" } else { "" }, m.quantile(0.5))
 }
 
 /// The rows as JSON, beside those of the crate's own benchmark.
