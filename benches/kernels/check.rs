@@ -1,8 +1,8 @@
 //! Every result against the oracle, before it is timed.
 
+use crate::common::Ruler;
 use crate::data::{Data, Number};
 use crate::ops::{self, Contender, Op};
-use crate::rulers::Ruler;
 use xent::Path;
 use xent::accuracy::{self, CROSS_ENTROPY, LOG_SOFTMAX_ULP, LOG_SUM_EXP_ULP, PROBABILITY};
 use xent::oracle::{self, Real};
@@ -21,7 +21,7 @@ impl Reference {
             let x = wide(x);
             let (loss, _) = oracle::cross_entropy::<T::Exact>(&x, label as usize);
             let relative = CROSS_ENTROPY.at::<T>(margin(&x, label as usize));
-            bound += loss.to_f64() * relative + T::smallest();
+            bound += loss.to_f64() * relative + T::SMALLEST;
             losses.push(loss);
         }
         let rows = data.rows as f64;
@@ -83,7 +83,7 @@ fn checked_row<T: Number>(
     let x = wide(&data.logits[at.clone()]);
     let lse = oracle::log_sum_exp::<T::Exact>(&x).to_f64();
     let probability =
-        |j: usize, p: f64| p * (PROBABILITY.at::<T>((x[j] - lse).abs()) + lenience) + T::smallest();
+        |j: usize, p: f64| p * (PROBABILITY.at::<T>((x[j] - lse).abs()) + lenience) + T::SMALLEST;
 
     let expected: Vec<(f64, f64)> = match op {
         Op::CrossEntropy | Op::Family(_) => return vec![],
@@ -106,7 +106,7 @@ fn checked_row<T: Number>(
             narrow(gradient)
                 .enumerate()
                 .map(|(j, g)| match j == label {
-                    true => (g * scale, (-g * at_label + lenience) * scale + T::smallest()),
+                    true => (g * scale, (-g * at_label + lenience) * scale + T::SMALLEST),
                     false => (g * scale, probability(j, g * scale)),
                 })
                 .collect()
@@ -134,7 +134,7 @@ fn checked_row<T: Number>(
 
 /// What a difference may be off, given the sum of the magnitudes of its terms: as a probability.
 fn backward<T: Number>(terms: f64, distance: f64) -> f64 {
-    terms * PROBABILITY.at::<T>(distance) + T::smallest()
+    terms * PROBABILITY.at::<T>(distance) + T::SMALLEST
 }
 
 #[track_caller]

@@ -1,52 +1,31 @@
 //! The element types and the buffers.
 
+use crate::common::{HalfAPageOff, Maximum, Random, Real};
 use crate::family::Extra;
 use crate::ops::Op;
-use crate::rulers::Maximum;
-use std::ops::{Add, Deref, DerefMut, Div, Sub};
 use xent::oracle::{self, DoubleDouble};
 use xent::{Element, Exec, Rows, RowsMut};
 
-/// An element type, with std's own functions.
-pub trait Number:
-    Element + Maximum + Add<Output = Self> + Sub<Output = Self> + Div<Output = Self> + PartialOrd
-{
+/// An element type, with what the checks need to know of it.
+pub trait Number: Element + Maximum + Real {
     /// What the oracle computes in.
     type Exact: oracle::Real;
     const NAME: &'static str;
-    fn of(x: f64) -> Self;
-    fn wide(self) -> f64;
-    fn std_exp(self) -> Self;
-    fn std_ln(self) -> Self;
     /// The smallest normal number.
-    fn smallest() -> f64;
+    const SMALLEST: f64;
 }
 
-macro_rules! numbers {
-    ($($type:ident: $exact:ident),*) => {$(
-        impl Number for $type {
-            type Exact = $exact;
-            const NAME: &'static str = stringify!($type);
-            fn of(x: f64) -> Self {
-                x as $type
-            }
-            fn wide(self) -> f64 {
-                self.into()
-            }
-            fn std_exp(self) -> Self {
-                self.exp()
-            }
-            fn std_ln(self) -> Self {
-                self.ln()
-            }
-            fn smallest() -> f64 {
-                $type::MIN_POSITIVE.into()
-            }
-        }
-    )*};
+impl Number for f32 {
+    type Exact = f64;
+    const NAME: &'static str = "f32";
+    const SMALLEST: f64 = f32::MIN_POSITIVE as f64;
 }
 
-numbers!(f32: f64, f64: DoubleDouble);
+impl Number for f64 {
+    type Exact = DoubleDouble;
+    const NAME: &'static str = "f64";
+    const SMALLEST: f64 = f64::MIN_POSITIVE;
+}
 
 /// The buffers of a shape. All are touched before anything is timed.
 pub struct Data<T> {
@@ -74,7 +53,7 @@ impl<T: Number> Data<T> {
         Data {
             rows,
             classes,
-            out: HalfAPageOff::new(&logits),
+            out: HalfAPageOff::new(&logits, T::of(1.0)),
             logits,
             labels: (0..rows).map(|_| (random.next() % classes as u64) as u32).collect(),
             per_row: vec![T::of(1.0); rows],
@@ -129,60 +108,5 @@ impl<T: Number> Data<T> {
         let upstream = Rows::new(&self.upstream, self.classes).expect("whole rows");
         let out = RowsMut::new(&mut self.out, self.classes).expect("whole rows");
         (forward, upstream, out)
-    }
-}
-
-/// A buffer whose place in its page is half a page from that of another.
-///
-/// Where two buffers start at almost the same place in theirs, some CPUs copy at a twentieth of their
-/// speed, and allocators put large buffers there or not as the sizes fall. That must not decide what
-/// the ruler says.
-pub struct HalfAPageOff<T> {
-    buffer: Vec<T>,
-    start: usize,
-    len: usize,
-}
-
-impl<T: Number> HalfAPageOff<T> {
-    const PAGE: usize = 4096;
-
-    fn new(other: &[T]) -> Self {
-        let buffer = vec![T::of(1.0); other.len() + Self::PAGE / size_of::<T>()];
-        let wanted = other.as_ptr().addr() + Self::PAGE / 2;
-        let bytes = wanted.wrapping_sub(buffer.as_ptr().addr()) % Self::PAGE;
-        HalfAPageOff { buffer, start: bytes / size_of::<T>(), len: other.len() }
-    }
-}
-
-impl<T> Deref for HalfAPageOff<T> {
-    type Target = [T];
-
-    fn deref(&self) -> &[T] {
-        &self.buffer[self.start..][..self.len]
-    }
-}
-
-impl<T> DerefMut for HalfAPageOff<T> {
-    fn deref_mut(&mut self) -> &mut [T] {
-        &mut self.buffer[self.start..][..self.len]
-    }
-}
-
-/// SplitMix64: the same numbers on every machine.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// The sum of four uniform numbers, of mean 0 and variance 1.
-    fn normal(&mut self) -> f64 {
-        let bits = self.next();
-        let sum: u64 = (0..4).map(|i| (bits >> (16 * i)) & 0xffff).sum();
-        (sum as f64 / 65_536.0 - 2.0) * 3_f64.sqrt()
     }
 }

@@ -1,5 +1,6 @@
 //! What the numbers depend on besides the code.
 
+use crate::common::{cpu, huge_pages};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use xent::Path;
@@ -31,40 +32,15 @@ pub fn facts() -> Vec<(&'static str, Value)> {
         ("xent", json!(env!("CARGO_PKG_VERSION"))),
         ("paths", json!(paths)),
     ];
-    let huge_pages = "/sys/kernel/mm/transparent_hugepage/enabled";
-    if let Some(chosen) = read(huge_pages).and_then(|all| bracketed(&all)) {
+    if let Some(chosen) = huge_pages() {
         facts.push(("transparent_huge_pages", json!(chosen)));
     }
-    if let Some(load) =
-        read("/proc/loadavg").and_then(|all| Some(all.split_once(' ')?.0.to_owned()))
+    if let Some((load, _)) =
+        std::fs::read_to_string("/proc/loadavg").ok().as_deref().and_then(|all| all.split_once(' '))
     {
         facts.push(("load_before", json!(load)));
     }
     facts
-}
-
-fn cpu() -> String {
-    let linux = || {
-        let info = read("/proc/cpuinfo")?;
-        let line = info.lines().find(|line| line.starts_with("model name"))?;
-        Some(line.split_once(':')?.1.trim().to_owned())
-    };
-    let macos = || {
-        let mut sysctl = std::process::Command::new("sysctl");
-        let output = sysctl.args(["-n", "machdep.cpu.brand_string"]).output().ok()?;
-        let name = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-        (!name.is_empty()).then_some(name)
-    };
-    linux().or_else(macos).unwrap_or_else(|| format!("unknown {}", std::env::consts::ARCH))
-}
-
-fn read(path: &str) -> Option<String> {
-    std::fs::read_to_string(path).ok()
-}
-
-/// The word in brackets, which is how Linux shows a choice.
-fn bracketed(all: &str) -> Option<String> {
-    Some(all.split_once('[')?.1.split_once(']')?.0.to_owned())
 }
 
 /// Cargo's target directory, from where this executable lies in it:

@@ -18,14 +18,14 @@
 //! rows of nearly equal numbers that no model produces.
 
 mod check;
+#[path = "../common/mod.rs"]
+mod common;
 mod data;
 mod family;
 mod machine;
-mod naive;
 mod ops;
 mod plan;
 mod report;
-mod rulers;
 
 use check::Reference;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, measurement::WallTime};

@@ -1,9 +1,8 @@
 //! The operations, and the timing of one of them.
 
+use crate::common::{Recipe, Ruler};
 use crate::data::{Data, Number};
 use crate::family::{self, Member};
-use crate::naive;
-use crate::rulers::Ruler;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 use xent::{Exec, Path};
@@ -63,12 +62,21 @@ impl Op {
 
     /// The operation whose naive recipe this one is compared with.
     pub fn naive(self) -> Option<Op> {
+        let timed = match self {
+            Op::CrossEntropyGradientInPlace => Op::CrossEntropyGradient,
+            _ => self,
+        };
+        timed.recipe().map(|_| timed)
+    }
+
+    /// The recipe of a textbook, where there is one.
+    fn recipe(self) -> Option<Recipe> {
         match self {
-            Op::LogSoftmax | Op::Softmax | Op::CrossEntropy | Op::CrossEntropyGradient => {
-                Some(self)
-            }
-            Op::CrossEntropyGradientInPlace => Some(Op::CrossEntropyGradient),
-            Op::LogSumExp | Op::LogSoftmaxBackward | Op::SoftmaxBackward | Op::Family(_) => None,
+            Op::LogSoftmax => Some(Recipe::LogSoftmax),
+            Op::Softmax => Some(Recipe::Softmax),
+            Op::CrossEntropy => Some(Recipe::CrossEntropy),
+            Op::CrossEntropyGradient => Some(Recipe::CrossEntropyGradient),
+            _ => None,
         }
     }
 
@@ -123,7 +131,10 @@ pub fn call<T: Number>(data: &mut Data<T>, op: Op, contender: Contender) -> f64 
             op.ruler().run(&data.logits, &mut data.out);
             0.0
         }
-        Contender::Naive => naive::run(data, op),
+        Contender::Naive => {
+            let Some(recipe) = op.recipe() else { unreachable!("{} has no recipe", op.name()) };
+            recipe.run(&data.logits, data.classes, &data.labels, &mut data.out)
+        }
         Contender::Path(path) => kernel(data, op, Exec::new().path(path).threads(1)),
         Contender::AllThreads(path) => kernel(data, op, Exec::new().path(path)),
     }

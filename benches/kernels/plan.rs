@@ -54,12 +54,16 @@ const LOSSES_AND_SOFTMAX: &[Op] =
     &[LogSoftmax, Softmax, CrossEntropy, CrossEntropyGradient, CrossEntropyGradientInPlace];
 
 pub const F32: &[Shape] = &[
-    // Few classes.
+    // Few classes: in a core's own cache, then not.
+    Shape::new(32_768, 2, LOSSES),
     Shape::new(1_000_000, 2, LOSSES),
+    Shape::new(6_400, 10, LOSSES),
     Shape::new(65_536, 10, &Op::ALL),
     Shape::new(16_384, 100, LOSSES_AND_LOG_SOFTMAX),
     // 256 kB: in a core's own cache.
     Shape::new(64, 1_000, &Op::ALL).with_family(),
+    // 1 MB: enough for two threads, and still in cache.
+    Shape::new(1_024, 256, LOSSES).threaded(&[CrossEntropy, CrossEntropyGradient]),
     // 16 MB: in the shared cache of a server.
     Shape::new(4_096, 1_000, &Op::ALL)
         .threaded(&[CrossEntropy, CrossEntropyGradient])

@@ -1,6 +1,5 @@
 //! What the memory allows: the two rulers that the operations are held against.
 
-use crate::data::Number;
 use std::hint::black_box;
 
 /// Something that a machine cannot do faster, done to the same logits.
@@ -20,7 +19,7 @@ impl Ruler {
         }
     }
 
-    pub fn run<T: Number>(self, logits: &[T], out: &mut [T]) {
+    pub fn run<T: Maximum + Copy>(self, logits: &[T], out: &mut [T]) {
         match self {
             Ruler::Read => _ = black_box(T::maximum(logits)),
             Ruler::Copy => black_box(out).copy_from_slice(logits),

@@ -1,0 +1,170 @@
+//! One call of a kernel, for a counter of instructions that watches the function `counted`.
+//!
+//! ```text
+//! xent-counts                    # the cases: name, registers of numbers, the least that each needs
+//! xent-counts cross_entropy      # does it
+//! ```
+//!
+//! The least is what the arithmetic alone needs on AVX2 for a register of numbers (8 `f32` or 4 `f64`),
+//! with loads folded into it where one instruction can: no loop, no labels, no tails.
+
+use std::hint::black_box;
+use std::process::ExitCode;
+use xent::{CrossEntropy, Element, Error, Exec, Path, Rows, RowsMut};
+
+/// The exponential in base 2 and its sum: a multiply-add that scales and shifts, a rounding by adding a
+/// large number, two subtractions, five multiply-adds, a shift and an integer addition for the power,
+/// a flush, the addition.
+const EXP_AND_SUM: f64 = 13.0;
+/// The same in `f64`: eleven multiply-adds.
+const EXP_AND_SUM_F64: f64 = EXP_AND_SUM + 6.0;
+/// One operation on a number in memory, and a store.
+const MAP: f64 = 2.0;
+/// A logarithm: four operations that split the number, eight multiply-adds, three that put it together.
+const LOG: f64 = 15.0;
+/// An 8 x 8 transposition: 24 shuffles for 8 registers.
+const TRANSPOSITION: f64 = 3.0;
+/// What picks the label's number among the classes: a comparison and a blend.
+const LABEL: f64 = 2.0;
+
+#[derive(Clone, Copy)]
+enum Op {
+    Loss,
+    LossAndGradient,
+    LossAndGradientInPlace,
+    LogSoftmax,
+}
+
+struct Case {
+    name: &'static str,
+    op: Op,
+    rows: usize,
+    classes: usize,
+    double: bool,
+    least: f64,
+}
+
+const fn case(name: &'static str, op: Op, rows: usize, classes: usize, least: f64) -> Case {
+    Case { name, op, rows, classes, double: false, least }
+}
+
+const CASES: &[Case] = &[
+    case("cross_entropy", Op::Loss, 64, 1_000, EXP_AND_SUM),
+    // The exponentials are kept and scaled.
+    case("cross_entropy_gradient", Op::LossAndGradient, 64, 1_000, EXP_AND_SUM + 1.0 + MAP),
+    case(
+        "cross_entropy_gradient_in_place",
+        Op::LossAndGradientInPlace,
+        64,
+        1_000,
+        EXP_AND_SUM + 1.0 + MAP,
+    ),
+    // A row that is too long for that: they are computed twice.
+    case(
+        "cross_entropy_gradient_long",
+        Op::LossAndGradient,
+        1,
+        65_536,
+        2.0 * EXP_AND_SUM - 1.0 + MAP,
+    ),
+    case("log_softmax", Op::LogSoftmax, 64, 1_000, EXP_AND_SUM + MAP),
+    // One exponential and one logarithm for two classes, whose numbers are brought side by side.
+    case("two_classes", Op::Loss, 8_192, 2, (EXP_AND_SUM + LOG + LABEL + 4.0) / 2.0),
+    // And a division, and back.
+    case(
+        "two_classes_gradient",
+        Op::LossAndGradient,
+        8_192,
+        2,
+        (EXP_AND_SUM + LOG + LABEL + 4.0 + 2.0 + 4.0) / 2.0,
+    ),
+    case("ten_classes", Op::Loss, 2_048, 10, EXP_AND_SUM + TRANSPOSITION + LABEL + LOG / 10.0),
+    case(
+        "ten_classes_gradient",
+        Op::LossAndGradient,
+        2_048,
+        10,
+        EXP_AND_SUM + 2.0 * TRANSPOSITION + LABEL + LOG / 10.0 + 1.0 + MAP + LABEL,
+    ),
+    Case {
+        name: "cross_entropy_f64",
+        op: Op::Loss,
+        rows: 64,
+        classes: 1_000,
+        double: true,
+        least: EXP_AND_SUM_F64,
+    },
+];
+
+fn main() -> ExitCode {
+    let Some(name) = std::env::args().nth(1) else {
+        for case in CASES {
+            let lanes = if case.double { 4 } else { 8 };
+            println!("{} {} {}", case.name, case.rows * case.classes / lanes, case.least);
+        }
+        return ExitCode::SUCCESS;
+    };
+    let Some(case) = CASES.iter().find(|case| case.name == name) else {
+        eprintln!("no case {name}");
+        return ExitCode::FAILURE;
+    };
+    let done = if case.double {
+        Data::new(case, |x| x).twice()
+    } else {
+        Data::new(case, |x| x as f32).twice()
+    };
+    match done {
+        Ok(loss) => {
+            println!("{name}: {loss}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{name}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+struct Data<T> {
+    op: Op,
+    classes: usize,
+    logits: Vec<T>,
+    labels: Vec<u32>,
+    out: Vec<T>,
+}
+
+impl<T: Element> Data<T> {
+    fn new(case: &Case, from: impl Fn(f64) -> T) -> Self {
+        let Case { op, rows, classes, .. } = *case;
+        let logit = |i: usize| from((i * 7_919 % 1_021) as f64 / 64.0 - 8.0);
+        let logits: Vec<T> = (0..rows * classes).map(logit).collect();
+        let labels = (0..rows).map(|row| (row * 31 % classes) as u32).collect();
+        Data { op, classes, out: logits.clone(), logits, labels }
+    }
+
+    fn run(&mut self) -> Result<f64, Error> {
+        let exec = Exec::new().path(Path::Avx2).threads(1);
+        let loss = CrossEntropy::new().exec(exec);
+        let logits = Rows::new(&self.logits, self.classes)?;
+        let out = RowsMut::new(&mut self.out, self.classes)?;
+        match self.op {
+            Op::Loss => loss.loss(logits, &self.labels),
+            Op::LossAndGradient => loss.loss_and_gradient(logits, &self.labels, out),
+            Op::LossAndGradientInPlace => loss.loss_and_gradient_in_place(out, &self.labels),
+            Op::LogSoftmax => exec.log_softmax(logits, out).map(|()| 0.0),
+        }
+    }
+
+    /// Once so that what happens only once has happened, and once to be counted.
+    fn twice(mut self) -> Result<f64, Error> {
+        self.run()?;
+        self.out.copy_from_slice(&self.logits);
+        counted(&mut || self.run())
+    }
+}
+
+/// What the counter watches.
+#[inline(never)]
+fn counted(call: &mut dyn FnMut() -> Result<f64, Error>) -> Result<f64, Error> {
+    black_box(call())
+}

@@ -1,0 +1,157 @@
+//! What the crate wants to reach, beside what it does.
+
+use crate::rows::{KernelRow, Kernels, three_digits};
+
+/// What a target limits.
+enum Limit {
+    /// Nanoseconds per element with AVX-512 in cache. AVX2 is to reach 0.55 of that speed.
+    Ns(f64),
+    /// The time over that of the ruler, where memory is the limit on every path.
+    OverRuler(f64),
+    /// The speed over that of the naive recipe, with AVX-512.
+    OverNaive(f64),
+    /// The speed of all threads over that of one.
+    OverOneThread(f64),
+    /// The speed of AVX2 over that of AVX-512.
+    OfAvx512(f64),
+}
+
+use Limit::{Ns, OfAvx512, OverNaive, OverOneThread, OverRuler};
+
+struct Target {
+    op: &'static str,
+    dtype: &'static str,
+    rows: usize,
+    classes: usize,
+    limit: Limit,
+}
+
+const fn target(op: &'static str, rows: usize, classes: usize, limit: Limit) -> Target {
+    Target { op, dtype: "f32", rows, classes, limit }
+}
+
+const LOSS: &str = "cross_entropy";
+const GRADIENT: &str = "cross_entropy_gradient";
+const IN_PLACE: &str = "cross_entropy_gradient_in_place";
+
+const TARGETS: &[Target] = &[
+    // In a core's own cache.
+    target(LOSS, 64, 1_000, Ns(0.13)),
+    target(LOSS, 64, 1_000, OverNaive(20.0)),
+    target(GRADIENT, 64, 1_000, Ns(0.25)),
+    target(IN_PLACE, 64, 1_000, Ns(0.22)),
+    target("log_softmax", 64, 1_000, Ns(0.22)),
+    target("softmax", 64, 1_000, Ns(0.22)),
+    // 16 MB.
+    target(LOSS, 4_096, 1_000, OverRuler(1.25)),
+    target(LOSS, 1_024, 4_096, OverRuler(1.25)),
+    target(GRADIENT, 4_096, 1_000, OverRuler(1.25)),
+    target(GRADIENT, 1_024, 4_096, OverRuler(1.25)),
+    target(IN_PLACE, 4_096, 1_000, OverRuler(1.0)),
+    target(IN_PLACE, 1_024, 4_096, OverRuler(1.0)),
+    target("log_softmax", 4_096, 1_000, OverRuler(1.15)),
+    target("log_softmax", 1_024, 4_096, OverRuler(1.15)),
+    target("softmax", 4_096, 1_000, OverRuler(1.15)),
+    // In memory.
+    target(LOSS, 256, 128_256, OverRuler(1.25)),
+    target(GRADIENT, 256, 128_256, OverRuler(1.25)),
+    target(IN_PLACE, 256, 128_256, OverRuler(1.0)),
+    target("log_softmax", 256, 128_256, OverRuler(1.25)),
+    target("softmax", 256, 128_256, OverRuler(1.25)),
+    // Few classes.
+    target(GRADIENT, 32_768, 2, Ns(0.45)),
+    target(GRADIENT, 1_000_000, 2, Ns(0.45)),
+    target(GRADIENT, 6_400, 10, Ns(0.6)),
+    target(GRADIENT, 65_536, 10, Ns(0.6)),
+    target(LOSS, 6_400, 10, Ns(0.35)),
+    target(LOSS, 65_536, 10, Ns(0.35)),
+    target(LOSS, 784, 21, Ns(0.25)),
+    target(LOSS, 16_384, 100, Ns(0.25)),
+    target(GRADIENT, 784, 21, Ns(0.45)),
+    target(GRADIENT, 16_384, 100, Ns(0.45)),
+    Target { op: LOSS, dtype: "f64", rows: 64, classes: 1_000, limit: Ns(0.45) },
+    // Threads: a row, and many rows in cache.
+    target(LOSS, 1, 128_256, OverOneThread(1.7)),
+    target(GRADIENT, 1, 128_256, OverOneThread(1.7)),
+    target(LOSS, 1_024, 256, OverOneThread(1.9)),
+    target(GRADIENT, 1_024, 256, OverOneThread(1.9)),
+    // Where both paths exist.
+    target(LOSS, 64, 1_000, OfAvx512(0.55)),
+    target(GRADIENT, 64, 1_000, OfAvx512(0.55)),
+];
+
+/// A table in Markdown, and how many of how many that could be measured are met.
+pub fn table(kernels: &Kernels) -> String {
+    let avx512 = kernels.paths().contains(&"avx512");
+    let share = if avx512 { 1.0 } else { 0.55 };
+    let mut lines = vec![
+        "| operation | dtype | rows × classes | target | measured | |".to_owned(),
+        "|---|---|---|---|---|---|".to_owned(),
+    ];
+    let (mut met, mut measured) = (0, 0);
+    for target in TARGETS {
+        let row = |threaded: bool| {
+            kernels.rows.iter().find(|row| {
+                (row.op.as_str(), row.dtype.as_str()) == (target.op, target.dtype)
+                    && (row.rows, row.classes) == (target.rows, target.classes)
+                    && (row.threads > 1) == threaded
+            })
+        };
+        let best = |row: &KernelRow| kernels.best(row).map(|time| time.median);
+        let one = row(false);
+        let (wanted, reached, at_most) = match target.limit {
+            Ns(ns) => {
+                let limit = ns / share;
+                (
+                    format!("≤ {} ns", three_digits(limit)),
+                    one.and_then(best).map(|t| (t, limit)),
+                    true,
+                )
+            }
+            OverRuler(limit) => {
+                let ruler = one.map_or("ruler", |row| &row.ruler);
+                let ratio = one.and_then(|row| Some(best(row)? / row.ruler_time?.median));
+                (format!("≤ {limit} × {ruler}"), ratio.map(|ratio| (ratio, limit)), true)
+            }
+            OverNaive(times) => {
+                let limit = times * share;
+                let ratio = one.and_then(|row| Some(row.naive?.median / best(row)?));
+                (format!("≥ {limit} × as fast as naive"), ratio.map(|r| (r, limit)), false)
+            }
+            OverOneThread(limit) => {
+                let row = row(true);
+                let threads = row.map_or(0, |row| row.threads);
+                let ratio = row.and_then(|row| row.times_over_one_thread);
+                let wanted = format!("{threads} threads ≥ {limit} × one");
+                // The target is for two threads.
+                (wanted, ratio.filter(|_| threads == 2).map(|r| (r, limit)), false)
+            }
+            OfAvx512(limit) => {
+                let ratio = one.and_then(|row| {
+                    Some(row.paths.get("avx512")?.median / row.paths.get("avx2")?.median)
+                });
+                (format!("AVX2 ≥ {limit} × AVX-512"), ratio.map(|r| (r, limit)), false)
+            }
+        };
+        let (figure, verdict) = match reached {
+            None => ("–".to_owned(), "not measured here"),
+            Some((figure, limit)) => {
+                let is_met = if at_most { figure <= limit } else { figure >= limit };
+                measured += 1;
+                met += usize::from(is_met);
+                (three_digits(figure), if is_met { "met" } else { "**not met**" })
+            }
+        };
+        lines.push(format!(
+            "| `{}` | {} | {} × {} | {wanted} | {figure} | {verdict} |",
+            target.op, target.dtype, target.rows, target.classes
+        ));
+    }
+    let translated = if avx512 {
+        "This machine has AVX-512; the targets are as written for it."
+    } else {
+        "This machine has no AVX-512: times in cache are divided by 0.55, speeds over the naive recipe \
+         multiplied by it; ratios to a ruler stay as they are."
+    };
+    format!("{translated} {met} of {measured} measured targets are met.\n\n{}", lines.join("\n"))
+}
