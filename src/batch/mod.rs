@@ -4,6 +4,7 @@ mod calibration;
 mod dense;
 mod few;
 mod logit_map;
+mod long_row;
 mod partial_rows;
 mod pointwise;
 mod room;

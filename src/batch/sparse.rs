@@ -2,7 +2,7 @@
 
 use super::logit_map::{CapRoom, LogitMap, canonical};
 use super::statistics::{RowStatistics, write_statistics};
-use super::{Weighing, few, split_rows};
+use super::{Weighing, few, long_row, split_rows};
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::stats::{Ask, Spread, Stats, StatsInto};
@@ -115,7 +115,13 @@ impl<E: Float> Job for SparseJob<'_, E> {
 
     fn run(mut self) -> [f64; SUMS] {
         self.write_statistics();
-        if few::are_few::<E>(self.pass.shape().1) { few::run(self) } else { self.run_rows() }
+        if few::are_few::<E>(self.pass.shape().1) { few::run(self) } else { self.run_rows(1) }
+    }
+
+    const CUTS_ROWS: bool = true;
+    fn run_in_parts(mut self, parts: usize) -> [f64; SUMS] {
+        self.write_statistics();
+        self.run_rows(parts)
     }
 }
 
@@ -131,7 +137,8 @@ impl<E: Float> SparseJob<'_, E> {
         }
     }
 
-    fn run_rows(mut self) -> [f64; SUMS] {
+    /// Row by row, each in at most so many parts.
+    fn run_rows(mut self, parts: usize) -> [f64; SUMS] {
         let token = self.token;
         let mut room = CapRoom::new();
         let mut totals = [0.0; SUMS];
@@ -143,13 +150,14 @@ impl<E: Float> SparseJob<'_, E> {
                     None => [0.0; 2],
                     Some(y) => {
                         let x = logits.row(row);
-                        self.recipe.loss_row(token, x, y, weight, &mut room)
+                        self.recipe.loss_row(token, x, y, weight, parts, &mut room)
                     }
                 },
                 Pass::Gradient(io) => {
                     let upstream = self.upstream.map_or(1.0, |u| u[row].to_f64());
                     let io = io.row(row);
-                    self.recipe.gradient_row(token, io, class, weight, upstream, &mut room)
+                    let weights = [weight, upstream];
+                    self.recipe.gradient_row(token, io, class, weights, parts, &mut room)
                 }
             };
             if let Some(losses) = &mut self.losses {
@@ -184,16 +192,25 @@ impl<'a, E: Float> Recipe<'a, E> {
         })
     }
 
+    fn stats(&self, token: Token, x: &[E], y: usize, parts: usize, room: &mut CapRoom<E>) -> Stats {
+        let ask = self.ask(y);
+        if parts > 1 {
+            return long_row::stats(token, &self.logits, x, ask, parts);
+        }
+        self.logits.stats(token, x, ask, room)
+    }
+
     fn loss_row(
         &self,
         token: Token,
         x: &[E],
         y: usize,
         weight: f64,
+        parts: usize,
         room: &mut CapRoom<E>,
     ) -> [f64; 2] {
         let label = self.logits.one(token, x[y]);
-        let others = self.logits.stats(token, x, self.ask(y), room);
+        let others = self.stats(token, x, y, parts, room);
         weighted(weight, &self.terms(token, others, label, y))
     }
 
@@ -203,24 +220,23 @@ impl<'a, E: Float> Recipe<'a, E> {
         token: Token,
         mut io: RowIo<'_, E>,
         class: Option<usize>,
-        weight: f64,
-        upstream: f64,
+        [weight, upstream]: [f64; 2],
+        parts: usize,
         room: &mut CapRoom<E>,
     ) -> [f64; 2] {
         let Some(y) = class else {
             io.target().fill(E::ZERO);
             return [0.0; 2];
         };
-        let ask = self.ask(y);
         let keep = io.source().len() <= E::TILE;
         let (label, others);
         if keep {
             io = self.logits.capped_in_target(token, io, room);
             label = io.source()[y];
-            others = token.run(StatsInto { io: &mut io, ask });
+            others = token.run(StatsInto { io: &mut io, ask: self.ask(y) });
         } else {
             label = self.logits.one(token, io.source()[y]);
-            others = self.logits.stats(token, io.source(), ask, room);
+            others = self.stats(token, io.source(), y, parts, room);
         }
         let row = self.terms(token, others, label, y);
         let loss = weighted(weight, &row);
@@ -233,6 +249,8 @@ impl<'a, E: Float> Recipe<'a, E> {
             self.weighing.gradient(outer, &row, self.class_weights, others.max, y);
         if keep {
             self.logits.gradient_of_exps(token, io.target(), gradient, room);
+        } else if parts > 1 {
+            long_row::gradient(token, &self.logits, io.reborrow(), gradient, parts);
         } else {
             self.logits.gradient_of_logits(token, io.reborrow(), gradient, None, room);
         }
