@@ -56,8 +56,12 @@ impl Exec {
     }
 
     pub(crate) fn token(self) -> Result<Token, Error> {
-        let path = self.path.unwrap_or_else(Path::best);
-        Token::new(path).ok_or(Error::PathUnavailable { path })
+        let token = match self.path {
+            Some(path) => Token::new(path),
+            // The best path's: to ask for its name first would be to ask the CPU twice.
+            None => Path::ALL.into_iter().rev().find_map(Token::new),
+        };
+        token.ok_or(Error::PathUnavailable { path: self.path.unwrap_or(Path::Scalar) })
     }
 
     pub(crate) fn thread_bound(self) -> usize {
