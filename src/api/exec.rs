@@ -7,7 +7,8 @@ use crate::path::Path;
 /// Which path a call takes and how many threads it may use. Neither changes a bit of the result.
 ///
 /// By default a call takes the best path of the CPU ([`Path::best`]) and, with the feature `rayon`,
-/// as many threads as rayon's current pool has, once the work is worth it (some 130,000 logits).
+/// as many threads as rayon's current pool has, once the work is worth it (some 130,000 logits). Where
+/// rows are few, some calls cut each row of 32,768 logits and more for the threads, too.
 ///
 /// ```
 /// use xent::{Exec, Path, Rows, RowsMut};
