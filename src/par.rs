@@ -3,6 +3,8 @@
 //! A batch is cut into *leaves* of rows whose size depends on the number of classes alone. A leaf
 //! adds up its rows in order; the leaves are added without rounding. So neither the rows' bits nor
 //! the sums' depend on how many threads there are, or on how a batch is cut at the leaves.
+//!
+//! Where rows are too few to occupy the threads a row is cut too, at its tiles: see [`in_parts`].
 
 use crate::sum::ExactSum;
 
@@ -15,6 +17,23 @@ pub(crate) trait Job: Send + Sized {
     fn split_at(self, row: usize) -> (Self, Self);
     /// Runs all rows, in order; returns sums over them.
     fn run(self) -> [f64; SUMS];
+
+    /// Whether [`Self::run_in_parts`] makes a difference.
+    const CUTS_ROWS: bool = false;
+    /// [`Self::run`], with each row cut into at most so many parts.
+    fn run_in_parts(self, _parts: usize) -> [f64; SUMS] {
+        self.run()
+    }
+}
+
+/// A run of tiles of a row that can be cut in two and run.
+pub(crate) trait Part: Send + Sized {
+    type Out: Send;
+    fn tiles(&self) -> usize;
+    fn split_at(self, tile: usize) -> (Self, Self);
+    fn run(self) -> Self::Out;
+    /// What two adjacent runs of tiles give together.
+    fn join(head: Self::Out, tail: Self::Out) -> Self::Out;
 }
 
 /// The sums of all leaves.
@@ -64,79 +83,157 @@ pub(crate) fn leaf_rows(classes: usize) -> usize {
     1 << rows.ilog2()
 }
 
-/// Runs a job on at most `threads` threads (0: as many as there are); returns the sums of its leaves.
-pub(crate) fn run<J: Job>(threads: usize, classes: usize, job: J) -> Sums {
-    let leaf = leaf_rows(classes);
-    let rows = job.rows();
-    if rows <= leaf {
-        return Sums::One(if rows > 0 { job.run() } else { [0.0; SUMS] });
-    }
-    let pieces = pieces(threads, rows.saturating_mul(classes), rows.div_ceil(leaf));
-    Sums::Exact(split(job, leaf, pieces))
+/// Into how many pieces the rows of a batch are cut, and each row into how many parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cut {
+    pieces: usize,
+    parts: usize,
 }
 
-fn each_leaf<J: Job>(mut job: J, leaf: usize) -> [ExactSum; SUMS] {
+/// What a cut depends on, besides the threads.
+#[derive(Clone, Copy, Debug)]
+struct Work {
+    rows: usize,
+    classes: usize,
+    cuts_rows: bool,
+}
+
+/// Runs a job on at most `threads` threads (0: as many as there are); returns the sums of its leaves.
+pub(crate) fn run<J: Job>(threads: usize, classes: usize, job: J) -> Sums {
+    let cut = cut(threads, Work { rows: job.rows(), classes, cuts_rows: J::CUTS_ROWS });
+    let leaf = leaf_rows(classes);
+    if cut.parts > 1 { on_worker(|| run_cut(job, leaf, cut)) } else { run_cut(job, leaf, cut) }
+}
+
+fn run_cut<J: Job>(job: J, leaf: usize, cut: Cut) -> Sums {
+    match job.rows() {
+        0 => Sums::One([0.0; SUMS]),
+        rows if rows <= leaf => Sums::One(run_leaf(job, cut.parts)),
+        _ => Sums::Exact(split(job, leaf, cut)),
+    }
+}
+
+fn run_leaf<J: Job>(job: J, parts: usize) -> [f64; SUMS] {
+    if parts > 1 { job.run_in_parts(parts) } else { job.run() }
+}
+
+fn each_leaf<J: Job>(mut job: J, leaf: usize, parts: usize) -> [ExactSum; SUMS] {
     let mut sums = [ExactSum::new(); SUMS];
     while job.rows() > leaf {
         let (head, tail) = job.split_at(leaf);
-        push(&mut sums, head.run());
+        push(&mut sums, run_leaf(head, parts));
         job = tail;
     }
-    push(&mut sums, job.run());
+    push(&mut sums, run_leaf(job, parts));
     sums
 }
 
-#[cfg(not(feature = "rayon"))]
-fn pieces(_threads: usize, _elements: usize, _leaves: usize) -> usize {
-    1
+/// Halves a job, at a leaf, until there are so many pieces.
+fn split<J: Job>(job: J, leaf: usize, cut: Cut) -> [ExactSum; SUMS] {
+    let Cut { pieces, parts } = cut;
+    if pieces <= 1 {
+        return each_leaf(job, leaf, parts);
+    }
+    let left = pieces / 2;
+    let leaves = job.rows().div_ceil(leaf) * left / pieces;
+    let (head, tail) = job.split_at(leaves * leaf);
+    let (mut sums, more) = join(
+        || split(head, leaf, Cut { pieces: left, parts }),
+        || split(tail, leaf, Cut { pieces: pieces - left, parts }),
+    );
+    for (sum, more) in sums.iter_mut().zip(&more) {
+        sum.merge(more);
+    }
+    sums
 }
 
-#[cfg(not(feature = "rayon"))]
-fn split<J: Job>(job: J, leaf: usize, _pieces: usize) -> [ExactSum; SUMS] {
-    each_leaf(job, leaf)
+/// Halves a run of tiles until there are so many parts; what they give is joined in their order.
+///
+/// Where the cuts are depends on the number of parts, so joined parts must give the bits of the whole.
+pub(crate) fn in_parts<P: Part>(parts: usize, whole: P) -> P::Out {
+    let tiles = whole.tiles();
+    let parts = parts.min(tiles);
+    if parts <= 1 {
+        return whole.run();
+    }
+    let left = parts / 2;
+    let (head, tail) = whole.split_at(tiles * left / parts);
+    let (head, tail) = join(|| in_parts(left, head), || in_parts(parts - left, tail));
+    P::join(head, tail)
 }
 
 #[cfg(feature = "rayon")]
-use threads::{pieces, split};
+use threads::{cut, join, on_worker};
 
 #[cfg(feature = "rayon")]
 mod threads {
-    use super::{Job, SUMS, each_leaf};
-    use crate::sum::ExactSum;
+    use super::{Cut, Work, leaf_rows};
+    pub(super) use rayon::join;
 
     /// A piece should run some 30 µs at the least, or waking a thread for it does not pay.
     const PIECE_ELEMENTS: usize = 1 << 16;
+    /// A part of a row: the threads are awake from the row's first pass on.
+    const PART_ELEMENTS: usize = 1 << 14;
     /// Pieces for each thread, so that one that is held up can be relieved.
     const PIECES_PER_THREAD: usize = 4;
 
-    /// How many pieces to cut a job into.
-    pub(super) fn pieces(threads: usize, elements: usize, leaves: usize) -> usize {
-        let worth = (elements / PIECE_ELEMENTS).min(leaves);
-        if threads == 1 || worth < 2 {
-            return 1;
+    /// How to cut a batch; asks for the number of threads only where there is enough to do.
+    pub(super) fn cut(bound: usize, work: Work) -> Cut {
+        let Work { rows, classes, cuts_rows } = work;
+        let leaves = rows.div_ceil(leaf_rows(classes));
+        let most_pieces = (rows.saturating_mul(classes) / PIECE_ELEMENTS).min(leaves);
+        let most_parts = if cuts_rows { classes / PART_ELEMENTS } else { 1 };
+        if bound == 1 || most_pieces.max(most_parts) < 2 {
+            return Cut { pieces: 1, parts: 1 };
         }
-        match threads {
+        let wanted = match bound {
             0 => match rayon::current_num_threads() {
                 1 => 1,
-                n => worth.min(n.saturating_mul(PIECES_PER_THREAD)),
+                n => n.saturating_mul(PIECES_PER_THREAD),
             },
-            n => worth.min(n),
-        }
+            n => n,
+        };
+        cut_into(wanted, bound != 0, rows, most_pieces, most_parts)
     }
 
-    /// Halves a job, at a leaf, until there are so many pieces.
-    pub(super) fn split<J: Job>(job: J, leaf: usize, pieces: usize) -> [ExactSum; SUMS] {
-        if pieces <= 1 {
-            return each_leaf(job, leaf);
+    /// Cuts into so many tasks: by rows where these come out even.
+    fn cut_into(
+        wanted: usize,
+        at_most: bool,
+        rows: usize,
+        most_pieces: usize,
+        most_parts: usize,
+    ) -> Cut {
+        let many = if at_most { wanted.saturating_mul(PIECES_PER_THREAD) } else { wanted };
+        if rows >= many || (at_most && rows.is_multiple_of(wanted)) || most_parts < 2 {
+            return Cut { pieces: most_pieces.min(wanted).max(1), parts: 1 };
         }
-        let left = pieces / 2;
-        let leaves = job.rows().div_ceil(leaf) * left / pieces;
-        let (head, tail) = job.split_at(leaves * leaf);
-        let (mut sums, more) =
-            rayon::join(|| split(head, leaf, left), || split(tail, leaf, pieces - left));
-        for (sum, more) in sums.iter_mut().zip(&more) {
-            sum.merge(more);
-        }
-        sums
+        let parts = if at_most { wanted } else { wanted.div_ceil(rows) }.min(most_parts);
+        Cut { pieces: rows.min(wanted / parts).max(1), parts }
+    }
+
+    /// Runs on a worker of the pool, so that what is joined there need not be handed over each time.
+    pub(super) fn on_worker<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+        rayon::scope(|_| f())
+    }
+}
+
+#[cfg(not(feature = "rayon"))]
+use one_thread::{cut, join, on_worker};
+
+#[cfg(not(feature = "rayon"))]
+mod one_thread {
+    use super::{Cut, Work};
+
+    pub(super) fn cut(_bound: usize, _work: Work) -> Cut {
+        Cut { pieces: 1, parts: 1 }
+    }
+
+    pub(super) fn join<A, B>(head: impl FnOnce() -> A, tail: impl FnOnce() -> B) -> (A, B) {
+        (head(), tail())
+    }
+
+    pub(super) fn on_worker<R>(f: impl FnOnce() -> R) -> R {
+        f()
     }
 }

@@ -54,7 +54,8 @@ impl Path {
     /// The path that a call takes unless one is forced.
     #[must_use]
     pub fn best() -> Path {
-        Path::available().last().unwrap_or(Path::Scalar)
+        let mut preferred_first = Path::ALL.into_iter().rev();
+        preferred_first.find(|path| path.is_available()).unwrap_or(Path::Scalar)
     }
 }
 

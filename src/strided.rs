@@ -80,7 +80,7 @@ impl<'a, T> Strided<'a, T> {
 
     /// From an inner index of class 0 on.
     #[inline(always)]
-    pub(crate) fn from(&self, outer: usize, start: usize) -> &[T] {
+    pub(crate) fn tail(&self, outer: usize, start: usize) -> &[T] {
         &self.data[self.shape.before(outer) + start..]
     }
 
@@ -118,7 +118,7 @@ impl<'a, T> StridedMut<'a, T> {
 
     /// From an inner index of class 0 on.
     #[inline(always)]
-    pub(crate) fn from_mut(&mut self, outer: usize, start: usize) -> &mut [T] {
+    pub(crate) fn tail_mut(&mut self, outer: usize, start: usize) -> &mut [T] {
         &mut self.data[self.shape.before(outer) + start..]
     }
 

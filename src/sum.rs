@@ -108,6 +108,34 @@ impl ExactSum {
     }
 }
 
+/// A sum of one term, which needs no fixed point, or of many.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::large_enum_variant, reason = "one term is kept without the large variant")]
+pub(crate) enum Sum {
+    One(f64),
+    Many(ExactSum),
+}
+
+impl Sum {
+    pub(crate) fn value(&self) -> f64 {
+        match self {
+            Sum::One(x) => *x,
+            Sum::Many(sum) => sum.value(),
+        }
+    }
+
+    pub(crate) fn exact(self) -> ExactSum {
+        match self {
+            Sum::One(x) => {
+                let mut sum = ExactSum::new();
+                sum.add(x);
+                sum
+            }
+            Sum::Many(sum) => sum,
+        }
+    }
+}
+
 /// 53 bits from bit `shift` on, rounded to nearest, ties to even, by the bits below.
 fn round(words: &[u64; WORDS], shift: usize) -> f64 {
     if shift > 2045 {

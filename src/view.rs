@@ -126,7 +126,7 @@ impl<'a, T> Rows<'a, T> {
 
     /// Row `r` and everything behind it.
     #[inline(always)]
-    pub(crate) fn from(&self, r: usize) -> &'a [T] {
+    pub(crate) fn tail(&self, r: usize) -> &'a [T] {
         &self.data[r * self.shape.row_stride..]
     }
 
@@ -309,6 +309,20 @@ impl<'a, T> Io<'a, T> {
 }
 
 impl<T> RowIo<'_, T> {
+    /// The elements before `middle`, and those from there on.
+    pub(crate) fn split_at(self, middle: usize) -> (Self, Self) {
+        match self {
+            RowIo::Apart(source, target) => {
+                let (s0, s1) = source.split_at(middle);
+                let (t0, t1) = target.split_at_mut(middle);
+                (RowIo::Apart(s0, t0), RowIo::Apart(s1, t1))
+            }
+            RowIo::InPlace(data) => {
+                let (d0, d1) = data.split_at_mut(middle);
+                (RowIo::InPlace(d0), RowIo::InPlace(d1))
+            }
+        }
+    }
     /// The same row, for a shorter time.
     #[inline(always)]
     pub(crate) fn reborrow(&mut self) -> RowIo<'_, T> {

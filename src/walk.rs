@@ -169,7 +169,7 @@ fn whole_block<E: Float, L: Lanes<E>, const N: usize>(
     mut f: impl FnMut(usize) -> [Register<E, L>; N],
 ) -> [L::V; N] {
     let r = l.register();
-    l.from_registers(
+    l.by_registers(
         #[inline(always)]
         |lane| {
             let mut sums = f(lane);
@@ -195,7 +195,7 @@ fn ragged_block<E: Float, L: Lanes<E>, const N: usize>(
     let mut sums = [l.splat(E::ZERO); N];
     let mut at = start;
     while at < end {
-        let terms = l.from_registers(
+        let terms = l.by_registers(
             #[inline(always)]
             |lane| f(at + lane),
         );
@@ -219,15 +219,7 @@ pub(crate) fn sum_at<E: Float, L: Lanes<E>, const N: usize>(
         len,
         BLOCK * L::LANES,
         #[inline(always)]
-        |start, end| {
-            ragged_block(
-                l,
-                start,
-                end,
-                #[inline(always)]
-                |at| f(at),
-            )
-        },
+        |start, end| ragged_block(l, start, end, &mut f),
     )
 }
 

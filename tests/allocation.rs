@@ -113,16 +113,18 @@ fn on_one_thread_no_call_allocates_the_first_one_included() {
 
 /// More than 2^17 elements: a call splits from there on.
 const SPLIT: (usize, usize) = (600, 400);
+/// A row that is cut into parts.
+const CUT: (usize, usize) = (1, 100_000);
 /// Calls after which every worker has run its first steal, and every scratch vector has its size.
 const WARM_UP: usize = 10;
 
-fn on_workers<T: Num>(threads: usize, bound: usize) {
+fn on_workers<T: Num>(threads: usize, bound: usize, (rows, classes): (usize, usize)) {
     let path = Path::best();
     let counter = counter();
     let pool = pool(threads, counter);
     let repeats = if small() { 1 } else { 3 };
     for call in calls::<T>() {
-        let mut args = Args::<T>::new(SPLIT.0, SPLIT.1, 0, path);
+        let mut args = Args::<T>::new(rows, classes, 0, path);
         args.exec = Exec::new().path(path).threads(bound);
         // Inside the pool, as a training loop is: nothing is handed over from outside.
         let count = pool.install(|| {
@@ -142,9 +144,10 @@ fn on_workers<T: Num>(threads: usize, bound: usize) {
 #[test]
 fn inside_a_thread_pool_no_call_allocates_after_warm_up() {
     for (threads, bound) in [(2, 0), (4, 3)] {
-        on_workers::<f32>(threads, bound);
+        on_workers::<f32>(threads, bound, SPLIT);
+        on_workers::<f32>(threads, bound, CUT);
     }
-    on_workers::<f64>(2, 0);
+    on_workers::<f64>(2, 0, SPLIT);
 }
 
 /// From a thread outside the pool a call pushes one job on the pool's queue, which is a list of

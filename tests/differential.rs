@@ -345,12 +345,13 @@ fn stride_does_not_matter() {
     any_stride::<f64>();
 }
 
-/// Matrices that are worth more than one thread: many short rows, few long ones, and one tile each.
+/// Matrices that are worth more than one thread: many short rows, few long ones, and one tile each; and
+/// rows that are so few that they are cut themselves, the last of them within a tile.
 fn shapes() -> &'static [(usize, usize)] {
     if support::small() {
         return &[(4000, 33)];
     }
-    &[(140_001, 2), (20_000, 10), (5000, 33), (201, 1000), (40, 4096), (3, 128_256)]
+    &[(140_001, 2), (20_000, 10), (5000, 33), (201, 1000), (40, 4096), (3, 128_256), (1, 100_001)]
 }
 
 fn large_cases<T: Sample>() -> impl Iterator<Item = Case<T>> {
@@ -363,9 +364,9 @@ fn large_cases<T: Sample>() -> impl Iterator<Item = Case<T>> {
     })
 }
 
-/// 1, 2, 3, 7 and as many threads as there are; 1 again is the run repeated.
+/// 1, 2, 3, 8 and as many threads as there are; 1 again is the run repeated.
 fn any_threads<T: Sample>() {
-    let thread_bounds: &[usize] = if support::small() { &[2, 3] } else { &[1, 2, 3, 7, 0] };
+    let thread_bounds: &[usize] = if support::small() { &[2, 3] } else { &[1, 2, 3, 8, 0] };
     for case in large_cases::<T>() {
         for op in Op::ALL {
             for loss in [sum(), Loss::upstream(0.37)] {

@@ -137,7 +137,7 @@ fn threads_agree<T: Num>(rows: usize, classes: usize) {
             run(&call, &args)
         };
         let one = on(1);
-        for threads in [2, 3] {
+        for threads in [2, 3, 8] {
             let what = format!("{} {rows} x {classes}, {threads} threads", T::NAME);
             same(&call, &on(threads), &one, &what);
         }

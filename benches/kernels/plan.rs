@@ -54,6 +54,9 @@ const LOSSES_AND_SOFTMAX: &[Op] =
     &[LogSoftmax, Softmax, CrossEntropy, CrossEntropyGradient, CrossEntropyGradientInPlace];
 
 pub const F32: &[Shape] = &[
+    // So small that what a call costs besides is most of it.
+    Shape::new(1, 10, LOSSES).threaded(LOSSES),
+    Shape::new(32, 10, LOSSES).threaded(LOSSES),
     // Few classes: in a core's own cache, then not.
     Shape::new(32_768, 2, LOSSES),
     Shape::new(1_000_000, 2, LOSSES),
@@ -72,7 +75,9 @@ pub const F32: &[Shape] = &[
     Shape::new(784, 21, LOSSES).with_family(),
     Shape::new(1_024, 4_096, LOSSES_AND_LOG_SOFTMAX),
     // One token of a language model.
-    Shape::new(1, 128_256, LOSSES).threaded(LOSSES),
+    Shape::new(1, 128_256, LOSSES_AND_SOFTMAX).threaded(LOSSES_AND_SOFTMAX),
+    // A few tokens.
+    Shape::new(8, 128_256, LOSSES).threaded(LOSSES),
     // 131 MB: in memory.
     Shape::new(256, 128_256, LOSSES_AND_SOFTMAX).threaded(&[CrossEntropy, CrossEntropyGradient]),
 ];

@@ -4,7 +4,7 @@ use crate::element::Element;
 use crate::error::Error;
 use crate::labels::Targets;
 use crate::par::leaf_rows;
-use crate::sum::ExactSum;
+use crate::sum::{ExactSum, Sum};
 
 /// Refuses a matrix whose shape is not the expected one.
 pub(super) fn same_shape(
@@ -61,9 +61,9 @@ pub(super) fn not_negative<T: Element>(name: &'static str, value: f64) -> Result
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Weight {
     /// `Σ v w_y`
-    pub(super) weight: ExactSum,
+    pub(super) weight: Sum,
     /// `Σ v`
-    pub(super) row_weight: ExactSum,
+    pub(super) row_weight: Sum,
 }
 
 /// Adds up the weights of the rows with a label, leaf by leaf as the losses.
@@ -73,13 +73,11 @@ pub(super) fn weigh<T: Element>(
     class_weights: Option<&[T]>,
     row_weights: Option<&[T]>,
 ) -> Weight {
-    let mut sums = Weight { weight: ExactSum::new(), row_weight: ExactSum::new() };
     if class_weights.is_none() && row_weights.is_none() {
-        let kept = targets.kept() as f64;
-        sums.weight.add(kept);
-        sums.row_weight.add(kept);
-        return sums;
+        let kept = Sum::One(targets.kept() as f64);
+        return Weight { weight: kept, row_weight: kept };
     }
+    let (mut of_classes, mut of_rows) = (ExactSum::new(), ExactSum::new());
     let leaf = leaf_rows(classes);
     let mut start = 0;
     while start < rows {
@@ -92,9 +90,9 @@ pub(super) fn weigh<T: Element>(
                 row_weight += v;
             }
         }
-        sums.weight.add(weight);
-        sums.row_weight.add(row_weight);
+        of_classes.add(weight);
+        of_rows.add(row_weight);
         start = end;
     }
-    sums
+    Weight { weight: Sum::Many(of_classes), row_weight: Sum::Many(of_rows) }
 }

@@ -129,6 +129,7 @@ impl<T: Element> CrossEntropy<'_, T> {
         let (rows, kept_rows) = (call.shape().0 as u64, targets.kept() as u64);
         let sums = self.run(token, call, targets, PerRow::NOTHING, 1.0, 1.0);
         let [loss, z_loss, _] = sums.exact();
+        let (weight, row_weight) = (weight.exact(), row_weight.exact());
         Ok(LossSums { loss, z_loss, weight, row_weight, rows, kept_rows })
     }
 

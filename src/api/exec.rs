@@ -7,7 +7,8 @@ use crate::path::Path;
 /// Which path a call takes and how many threads it may use. Neither changes a bit of the result.
 ///
 /// By default a call takes the best path of the CPU ([`Path::best`]) and, with the feature `rayon`,
-/// as many threads as rayon's current pool has, once the work is worth it (some 130,000 logits).
+/// as many threads as rayon's current pool has, once the work is worth it (some 130,000 logits). Where
+/// rows are few, some calls cut each row of 32,768 logits and more for the threads, too.
 ///
 /// ```
 /// use xent::{Exec, Path, Rows, RowsMut};
@@ -56,8 +57,12 @@ impl Exec {
     }
 
     pub(crate) fn token(self) -> Result<Token, Error> {
-        let path = self.path.unwrap_or_else(Path::best);
-        Token::new(path).ok_or(Error::PathUnavailable { path })
+        let token = match self.path {
+            Some(path) => Token::new(path),
+            // The best path's: to ask for its name first would be to ask the CPU twice.
+            None => Path::ALL.into_iter().rev().find_map(Token::new),
+        };
+        token.ok_or(Error::PathUnavailable { path: self.path.unwrap_or(Path::Scalar) })
     }
 
     pub(crate) fn thread_bound(self) -> usize {

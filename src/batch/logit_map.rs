@@ -56,6 +56,22 @@ pub(crate) struct RowGradient<'a, E> {
     pub(crate) fixed: (usize, E),
 }
 
+impl<E: Float> RowGradient<'_, E> {
+    /// The same for the classes from `start` to `end`; without the class that the map is wrong for the
+    /// number of that class is past the end.
+    pub(crate) fn part(self, start: usize, end: usize) -> Self {
+        let fixed = (self.fixed.0.wrapping_sub(start), self.fixed.1);
+        RowGradient { map: self.map.part(start, end), fixed, ..self }
+    }
+
+    /// Corrects the class that the map is wrong for, if it is one of these.
+    fn fix(&self, classes: &mut [E]) {
+        if let Some(class) = classes.get_mut(self.fixed.0) {
+            *class = self.fixed.1;
+        }
+    }
+}
+
 impl LogitMap {
     /// As they are.
     pub(crate) const PLAIN: LogitMap = LogitMap { scale: 1.0, softcap: None };
@@ -154,8 +170,8 @@ impl LogitMap {
         }
     }
 
-    /// Turns a row of logits into the gradient; `targets` are those of dense losses, with room for
-    /// their masses.
+    /// Turns some classes of a row of logits into the gradient; `targets` are those of dense losses,
+    /// with room for their masses.
     pub(crate) fn gradient_of_logits<E: Float>(
         &self,
         token: Token,
@@ -165,11 +181,11 @@ impl LogitMap {
         room: &mut CapRoom<E>,
     ) {
         let (max, factor) = (E::from_f64(gradient.max), self.factor());
-        let RowGradient { map, fixed, .. } = gradient;
         let cap = self.cap();
         if cap.is_none() && targets.is_none() {
+            let map = gradient.map;
             token.run(OfLogits { map, io: io.reborrow(), max, scale: factor });
-            io.target()[fixed.0] = fixed.1;
+            gradient.fix(io.target());
             return;
         }
         let len = io.source().len();
@@ -177,7 +193,8 @@ impl LogitMap {
         while start < len {
             let end = len.min(start + E::TILE);
             let mut tile = io.part(start, end);
-            let mut map = map.part(start, end);
+            let gradient = gradient.part(start, end);
+            let mut map = gradient.map;
             if let Some((mass, t, room)) = &mut targets {
                 map.weights = Some(masses(token, mass, &t[start..end], start, room));
             }
@@ -195,9 +212,7 @@ impl LogitMap {
                 }
             }
             let target = tile.target();
-            if fixed.0 >= start && fixed.0 < end {
-                target[fixed.0 - start] = fixed.1;
-            }
+            gradient.fix(target);
             if cap.is_some() {
                 token.run(Chain { gradient: target, slope: room.slope.get(end - start) });
             }

@@ -5,6 +5,7 @@ mod dense;
 mod few;
 mod lanes;
 mod logit_map;
+mod long_row;
 mod partial_rows;
 mod planes;
 mod pointwise;

@@ -1,11 +1,13 @@
 //! Log-sum-exp, log-softmax, softmax and the backward forms of the two.
 
+use super::logit_map::LogitMap;
+use super::long_row;
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::backward::{self, Dot};
 use crate::kernel::gradient::{Gradient, OfExps, OfLogits};
 use crate::kernel::log_prob::LogProb;
-use crate::kernel::stats::{Ask, StatsInto, StatsOf};
+use crate::kernel::stats::{Ask, Stats, StatsInto, StatsOf};
 use crate::loss::row::Ln;
 use crate::par::{Job, SUMS};
 use crate::view::{Io, Rows};
@@ -33,10 +35,15 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
     }
 
     fn run(self) -> [f64; SUMS] {
+        self.run_in_parts(1)
+    }
+
+    const CUTS_ROWS: bool = true;
+    fn run_in_parts(self, parts: usize) -> [f64; SUMS] {
         let token = self.token;
         for (row, out) in self.out.iter_mut().enumerate() {
             let x = self.logits.row(row);
-            let stats = token.run(StatsOf { x, ask: Ask::PLAIN });
+            let stats = stats(token, x, parts);
             *out = if stats.is_positive() {
                 E::from_f64(stats.max + token.run(Ln(stats.sum)))
             } else {
@@ -45,6 +52,13 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
         }
         [0.0; SUMS]
     }
+}
+
+fn stats<E: Float>(token: Token, x: &[E], parts: usize) -> Stats {
+    if parts > 1 {
+        return long_row::stats(token, &LogitMap::PLAIN, x, Ask::PLAIN, parts);
+    }
+    token.run(StatsOf { x, ask: Ask::PLAIN })
 }
 
 /// The limit where the sum is not a positive number: a NaN wins over `+inf`, which wins over `-inf`.
@@ -84,14 +98,19 @@ impl<E: Float> Job for MapJob<'_, E> {
         (MapJob { io: io0, ..self }, MapJob { io: io1, ..self })
     }
 
-    fn run(mut self) -> [f64; SUMS] {
+    fn run(self) -> [f64; SUMS] {
+        self.run_in_parts(1)
+    }
+
+    const CUTS_ROWS: bool = true;
+    fn run_in_parts(mut self, parts: usize) -> [f64; SUMS] {
         let token = self.token;
         for row in 0..self.rows() {
             let mut io = self.io.row(row);
             let keep = matches!(self.map, Map::Softmax) && io.source().len() <= E::TILE;
             let stats = match keep {
                 true => token.run(StatsInto { io: &mut io, ask: Ask::PLAIN }),
-                false => token.run(StatsOf { x: io.source(), ask: Ask::PLAIN }),
+                false => stats(token, io.source(), parts),
             };
             if !stats.is_positive() {
                 io.target().fill(E::NAN);
@@ -101,14 +120,17 @@ impl<E: Float> Job for MapJob<'_, E> {
             match self.map {
                 Map::LogSoftmax => {
                     let log_sum = E::from_f64(token.run(Ln(stats.sum)));
-                    token.run(LogProb { io, max, log_sum });
+                    long_row::map(parts, io, |io, _| token.run(LogProb { io, max, log_sum }));
                 }
                 Map::Softmax => {
                     let map = Gradient::scaled(E::from_f64(1.0 / stats.sum));
                     if keep {
                         token.run(OfExps { map, row: io.target() });
                     } else {
-                        token.run(OfLogits { map, io, max, scale: E::ONE });
+                        let scale = E::ONE;
+                        long_row::map(parts, io, |io, _| {
+                            token.run(OfLogits { map, io, max, scale });
+                        });
                     }
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical};
 use super::statistics::{RowStatistics, write_statistics};
-use super::{Weighing, few, split_rows};
+use super::{Weighing, few, long_row, split_rows};
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::gradient::Gradient;
@@ -116,7 +116,13 @@ impl<E: Float> Job for SparseJob<'_, E> {
 
     fn run(mut self) -> [f64; SUMS] {
         self.write_statistics();
-        if few::are_few(self.pass.shape().1) { few::run(self) } else { self.run_rows() }
+        if few::are_few(self.pass.shape().1) { few::run(self) } else { self.run_rows(1) }
+    }
+
+    const CUTS_ROWS: bool = true;
+    fn run_in_parts(mut self, parts: usize) -> [f64; SUMS] {
+        self.write_statistics();
+        self.run_rows(parts)
     }
 }
 
@@ -132,23 +138,29 @@ impl<E: Float> SparseJob<'_, E> {
         }
     }
 
-    /// Row by row, but for the arithmetic between the two passes.
-    fn run_rows(mut self) -> [f64; SUMS] {
+    /// Row by row, each in at most so many parts, but for the arithmetic between the two passes.
+    fn run_rows(mut self, parts: usize) -> [f64; SUMS] {
         let (rows, classes) = self.pass.shape();
         let mut room = CapRoom::new();
         let mut totals = [0.0; SUMS];
         let mut start = 0;
         while start < rows {
             let end = rows.min(start + self.recipe.together(classes));
-            let block = self.statistics_of(start, end, &mut room);
-            self.finish(start, end, &block, &mut room, &mut totals);
+            let block = self.statistics_of(start, end, parts, &mut room);
+            self.finish(start, end, parts, &block, &mut room, &mut totals);
             start = end;
         }
         totals
     }
 
     /// The statistics of some rows; those of at most a tile leave `e^u` where their gradient will be.
-    fn statistics_of(&mut self, start: usize, end: usize, room: &mut CapRoom<E>) -> Block {
+    fn statistics_of(
+        &mut self,
+        start: usize,
+        end: usize,
+        parts: usize,
+        room: &mut CapRoom<E>,
+    ) -> Block {
         let mut block = Block { rows: LabelRows::default(), classes: [None; TOGETHER] };
         for (i, row) in (start..end).enumerate() {
             let class = self.targets.class(row);
@@ -156,8 +168,12 @@ impl<E: Float> SparseJob<'_, E> {
             let Some(y) = class else { continue };
             let ask = self.recipe.ask(y);
             let (label, others) = match &mut self.pass {
-                Pass::LossOnly(logits) => self.recipe.read(self.token, logits.row(row), ask, room),
-                Pass::Gradient(io) => self.recipe.read_into(self.token, io.row(row), ask, room),
+                Pass::LossOnly(logits) => {
+                    self.recipe.read(self.token, logits.row(row), ask, parts, room)
+                }
+                Pass::Gradient(io) => {
+                    self.recipe.read_into(self.token, io.row(row), ask, parts, room)
+                }
             };
             let weight = self.row_weights.map_or(1.0, |w| w[row].to_f64());
             let upstream = self.upstream.map_or(1.0, |u| u[row].to_f64());
@@ -177,6 +193,7 @@ impl<E: Float> SparseJob<'_, E> {
         &mut self,
         start: usize,
         end: usize,
+        parts: usize,
         block: &Block,
         room: &mut CapRoom<E>,
         totals: &mut [f64; SUMS],
@@ -218,6 +235,8 @@ impl<E: Float> SparseJob<'_, E> {
             };
             if io.source().len() <= E::TILE {
                 recipe.logits.gradient_of_exps(token, io.target(), gradient, room);
+            } else if parts > 1 {
+                long_row::gradient(token, &recipe.logits, io.reborrow(), gradient, parts);
             } else {
                 recipe.logits.gradient_of_logits(token, io.reborrow(), gradient, None, room);
             }
@@ -256,9 +275,20 @@ impl<'a, E: Float> Recipe<'a, E> {
     }
 
     /// The label's logit and the statistics of the others.
-    fn read(&self, token: Token, x: &[E], ask: Ask<'_, E>, room: &mut CapRoom<E>) -> (E, Stats) {
+    fn read(
+        &self,
+        token: Token,
+        x: &[E],
+        ask: Ask<'_, E>,
+        parts: usize,
+        room: &mut CapRoom<E>,
+    ) -> (E, Stats) {
         let label = self.logits.one(token, x[ask.excluded.unwrap_or(0)]);
-        (label, self.logits.stats(token, x, ask, room))
+        let others = match parts {
+            1 => self.logits.stats(token, x, ask, room),
+            _ => long_row::stats(token, &self.logits, x, ask, parts),
+        };
+        (label, others)
     }
 
     /// The same; a row of at most a tile leaves `e^u` in the target.
@@ -267,10 +297,11 @@ impl<'a, E: Float> Recipe<'a, E> {
         token: Token,
         io: RowIo<'_, E>,
         ask: Ask<'_, E>,
+        parts: usize,
         room: &mut CapRoom<E>,
     ) -> (E, Stats) {
         if io.source().len() > E::TILE {
-            return self.read(token, io.source(), ask, room);
+            return self.read(token, io.source(), ask, parts, room);
         }
         let mut io = self.logits.capped_in_target(token, io, room);
         let label = io.source()[ask.excluded.unwrap_or(0)];

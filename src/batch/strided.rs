@@ -110,7 +110,7 @@ impl<E: Float> Kernel<E> for StridedJob<'_, E> {
         for o in 0..outer {
             let mut start = 0;
             while start < inner {
-                let losses = l.from_registers(
+                let losses = l.by_registers(
                     #[inline(always)]
                     |lane| {
                         let start = inner.min(start + lane);
@@ -152,18 +152,18 @@ impl<E: Float> StridedJob<'_, E> {
         let cap = recipe.logits.cap();
         if let StridedPass::Apart(logits, gradient) = &mut self.pass {
             // From here on as in place: what is in between stays in the gradient anyway.
-            let (x, g) = (logits.from(outer, start), gradient.from_mut(outer, start));
+            let (x, g) = (logits.tail(outer, start), gradient.tail_mut(outer, start));
             for c in 0..classes {
                 g[c * stride..][..len].copy_from_slice(&x[c * stride..][..len]);
             }
         }
         let losses = match &mut self.pass {
             StridedPass::LossOnly(logits) => {
-                let planes = &mut Read { x: logits.from(outer, start), stride, len, cap };
+                let planes = &mut Read { x: logits.tail(outer, start), stride, len, cap };
                 recipe.lanes(r, classes, &lane_rows, planes, false)
             }
             StridedPass::Apart(_, gradient) | StridedPass::InPlace(gradient) => {
-                let planes = &mut InPlace { g: gradient.from_mut(outer, start), stride, len, cap };
+                let planes = &mut InPlace { g: gradient.tail_mut(outer, start), stride, len, cap };
                 recipe.lanes(r, classes, &lane_rows, planes, true)
             }
         };

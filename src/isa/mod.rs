@@ -40,7 +40,7 @@ pub trait Lanes<E: Float>: Copy {
     /// The operations on a group.
     fn register(self) -> Self::Register;
     /// `N` vectors from their registers; `f` gets the number of the first lane of each.
-    fn from_registers<const N: usize>(
+    fn by_registers<const N: usize>(
         self,
         f: impl FnMut(usize) -> [Register<E, Self>; N],
     ) -> [Self::V; N];

@@ -87,7 +87,7 @@ impl<S: pulp::Simd + Hooks<f32, V = <S as pulp::Simd>::f32s>> Lanes<f32> for Nat
         self
     }
     #[inline(always)]
-    fn from_registers<const N: usize>(
+    fn by_registers<const N: usize>(
         self,
         mut f: impl FnMut(usize) -> [Self::V; N],
     ) -> [Self::V; N] {
@@ -190,7 +190,7 @@ impl<S: pulp::Simd + Hooks<f64, V = <S as pulp::Simd>::f64s>> Lanes<f64> for Nat
         self
     }
     #[inline(always)]
-    fn from_registers<const N: usize>(
+    fn by_registers<const N: usize>(
         self,
         mut f: impl FnMut(usize) -> [Self::V; N],
     ) -> [Self::V; N] {

@@ -17,7 +17,7 @@ impl<E: Float> Lanes<E> for One {
         self
     }
     #[inline(always)]
-    fn from_registers<const N: usize>(self, mut f: impl FnMut(usize) -> [E; N]) -> [E; N] {
+    fn by_registers<const N: usize>(self, mut f: impl FnMut(usize) -> [E; N]) -> [E; N] {
         f(0)
     }
 

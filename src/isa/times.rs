@@ -50,12 +50,11 @@ impl<E: Float, R: Lanes<E, Register: Square<E>>, const K: usize> Lanes<E> for Ti
         self.0
     }
     #[inline(always)]
-    fn from_registers<const N: usize>(self, mut f: impl FnMut(usize) -> [R::V; N]) -> [Self::V; N] {
+    fn by_registers<const N: usize>(self, mut f: impl FnMut(usize) -> [R::V; N]) -> [Self::V; N] {
         let mut out = [[self.0.splat(E::ZERO); K]; N];
         for k in 0..K {
-            let registers = f(k * R::LANES);
-            for n in 0..N {
-                out[n][k] = registers[n];
+            for (out, register) in out.iter_mut().zip(f(k * R::LANES)) {
+                out[k] = register;
             }
         }
         out

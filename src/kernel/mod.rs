@@ -10,5 +10,6 @@ pub(crate) mod log_prob;
 pub(crate) mod pointwise;
 pub(crate) mod softcap;
 pub(crate) mod stats;
+pub(crate) mod tiles;
 pub(crate) mod transpose;
 pub(crate) mod tree;

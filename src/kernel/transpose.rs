@@ -70,7 +70,7 @@ fn to_columns<E: Float, R: Square<E>>(
     loop {
         let mut v = [r.splat(E::ZERO); MOST_IN_REGISTER];
         for (i, v) in v[..lanes].iter_mut().enumerate() {
-            *v = r.load(&rows.from(start + i)[class..class + lanes]);
+            *v = r.load(&rows.tail(start + i)[class..class + lanes]);
         }
         let v = r.transpose(v);
         let columns = columns[class * stride..].chunks_mut(stride);

@@ -45,6 +45,7 @@ impl Tree {
     }
 
     /// Appends the run of tiles that starts where this one ends.
+    #[inline(always)]
     pub(crate) fn append(&mut self, next: &Tree, scale: f64) {
         let mut at = next.start;
         for node in &next.nodes[..next.len] {
