@@ -219,7 +219,16 @@ pub(crate) fn sum_at<E: Float, L: Lanes<E>, const N: usize>(
         len,
         BLOCK * L::LANES,
         #[inline(always)]
-        |start, end| ragged_block(l, start, end, &mut f),
+        |start, end| {
+            ragged_block(
+                l,
+                start,
+                end,
+                #[inline(always)]
+                #[allow(clippy::redundant_closure, reason = "a reference to it is not inlined")]
+                |at| f(at),
+            )
+        },
     )
 }
 

@@ -6,7 +6,7 @@
 use super::room::Room;
 use super::sparse::{Pass, SparseJob};
 use super::strided::{StridedJob, StridedPass};
-use crate::elem::Float;
+use crate::elem::{Float, Scratch};
 use crate::kernel::transpose::{FromPlanes, ToPlanes};
 use crate::par::SUMS;
 use crate::strided::{Strided, StridedMut};
@@ -20,18 +20,23 @@ pub(crate) fn are_few(classes: usize) -> bool {
 /// become the faster ones.
 const MOST_CLASSES: usize = 128;
 
+const LITTLE: usize = 512;
+
 /// Runs a job of few classes; statistics are not its business.
 pub(crate) fn run<E: Float>(mut job: SparseJob<'_, E>) -> [f64; SUMS] {
     let (rows, classes) = job.pass.shape();
     // Whole vectors of rows, in the first-level cache.
     let block = (2 * E::TILE / classes / E::LANES * E::LANES).min(rows);
+    // Clearing room for a block would take longer than a few rows.
+    let mut little = Scratch([E::ZERO; LITTLE]);
     let mut room = Room::new();
     let mut totals = [0.0; SUMS];
     let mut start = 0;
     while start < rows {
         let end = rows.min(start + block);
         let inner = end - start;
-        let planes = room.get(classes * inner);
+        let size = classes * inner;
+        let planes = if size <= LITTLE { &mut little.0[..size] } else { room.get(size) };
         job.token.run(ToPlanes { rows: job.pass.logits(), start, inner, planes: &mut *planes });
         let pass = match job.pass {
             Pass::LossOnly(_) => StridedPass::LossOnly(Strided::planes(planes, classes, inner)),

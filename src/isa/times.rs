@@ -52,10 +52,13 @@ impl<E: Float, R: Lanes<E, Register: Square<E>>, const K: usize> Lanes<E> for Ti
     #[inline(always)]
     fn by_registers<const N: usize>(self, mut f: impl FnMut(usize) -> [R::V; N]) -> [Self::V; N] {
         let mut out = [[self.0.splat(E::ZERO); K]; N];
-        for k in 0..K {
-            for (out, register) in out.iter_mut().zip(f(k * R::LANES)) {
-                out[k] = register;
+        let mut k = 0;
+        while k < K {
+            let registers = f(k * R::LANES);
+            for n in 0..N {
+                out[n][k] = registers[n];
             }
+            k += 1;
         }
         out
     }
