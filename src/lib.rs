@@ -68,6 +68,8 @@ pub mod oracle;
 mod par;
 mod partial;
 mod path;
+#[cfg(feature = "linear")]
+mod product;
 mod reduction;
 mod strided;
 mod sum;
@@ -80,6 +82,8 @@ pub use api::binary::{BinaryCrossEntropy, ElementWeights};
 pub use api::calibration::Calibration;
 pub use api::cross_entropy::{CrossEntropy, cross_entropy};
 pub use api::divergence::Divergence;
+#[cfg(feature = "linear")]
+pub use api::linear::{LinearCrossEntropy, LinearGradients};
 pub use api::math;
 pub use api::row_functions::{log_softmax, log_sum_exp, softmax};
 pub use batch::RowStatistics;

@@ -75,6 +75,20 @@ pub(crate) fn run<J: Job>(threads: usize, classes: usize, job: J) -> Sums {
     Sums::Exact(split(job, leaf, pieces))
 }
 
+/// Runs a job, of whose sums nothing is wanted, in at most `pieces` pieces: cut at multiples of
+/// `grain` rows, all at the same time if there are so many threads.
+#[cfg(feature = "linear")]
+pub(crate) fn run_in_pieces<J: Job>(pieces: usize, grain: usize, job: J) {
+    let grains = job.rows().div_ceil(grain);
+    if pieces <= 1 || grains <= 1 {
+        job.run();
+        return;
+    }
+    let left = pieces / 2;
+    let (head, tail) = job.split_at(grains * left / pieces * grain);
+    both(|| run_in_pieces(left, grain, head), || run_in_pieces(pieces - left, grain, tail));
+}
+
 fn each_leaf<J: Job>(mut job: J, leaf: usize) -> [ExactSum; SUMS] {
     let mut sums = [ExactSum::new(); SUMS];
     while job.rows() > leaf {
@@ -96,6 +110,23 @@ fn split<J: Job>(job: J, leaf: usize, _pieces: usize) -> [ExactSum; SUMS] {
     each_leaf(job, leaf)
 }
 
+#[cfg(all(feature = "linear", not(feature = "rayon")))]
+pub(crate) fn threads(_bound: usize) -> usize {
+    1
+}
+
+#[cfg(all(feature = "linear", not(feature = "rayon")))]
+fn both(a: impl FnOnce(), b: impl FnOnce()) {
+    a();
+    b();
+}
+
+#[cfg(all(feature = "linear", feature = "rayon"))]
+pub(crate) use threads::threads;
+
+#[cfg(all(feature = "linear", feature = "rayon"))]
+use threads::both;
+
 #[cfg(feature = "rayon")]
 use threads::{pieces, split};
 
@@ -108,6 +139,20 @@ mod threads {
     const PIECE_ELEMENTS: usize = 1 << 16;
     /// Pieces for each thread, so that one that is held up can be relieved.
     const PIECES_PER_THREAD: usize = 4;
+
+    /// How many threads a call may use of those that there are; a bound of 0 is none.
+    #[cfg(feature = "linear")]
+    pub(crate) fn threads(bound: usize) -> usize {
+        match (bound, rayon::current_num_threads()) {
+            (0, there) => there,
+            (bound, there) => bound.min(there),
+        }
+    }
+
+    #[cfg(feature = "linear")]
+    pub(super) fn both(a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
+        rayon::join(a, b);
+    }
 
     /// How many pieces to cut a job into.
     pub(super) fn pieces(threads: usize, elements: usize, leaves: usize) -> usize {

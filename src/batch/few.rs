@@ -34,7 +34,9 @@ pub(crate) fn run<E: Float>(mut job: SparseJob<'_, E>) -> [f64; SUMS] {
         let logits = job.pass.logits();
         job.token.run(ToPlanes { rows: logits, start, end, planes: &mut *planes });
         let pass = match job.pass {
-            Pass::LossOnly(_) => StridedPass::LossOnly(Strided::planes(planes, classes, end - start)),
+            Pass::LossOnly(_) => {
+                StridedPass::LossOnly(Strided::planes(planes, classes, end - start))
+            }
             Pass::Gradient(_) => {
                 StridedPass::InPlace(StridedMut::planes(planes, classes, end - start))
             }

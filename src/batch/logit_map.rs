@@ -52,8 +52,18 @@ pub(crate) struct RowGradient<'a, E> {
     pub(crate) map: Gradient<'a, E>,
     /// The largest logit that the map measures from.
     pub(crate) max: f64,
-    /// The class that the map is wrong for, and its value.
+    /// The class that the map is wrong for, and its value; past the end if it is none of these.
     pub(crate) fixed: (usize, E),
+}
+
+#[cfg(feature = "linear")]
+impl<E: Float> RowGradient<'_, E> {
+    /// The same for the classes from `start` to `end`.
+    pub(crate) fn part(self, start: usize, end: usize) -> Self {
+        let (class, value) = self.fixed;
+        let class = if class < start { usize::MAX } else { class - start };
+        RowGradient { map: self.map.part(start, end), fixed: (class, value), ..self }
+    }
 }
 
 impl LogitMap {
@@ -169,7 +179,9 @@ impl LogitMap {
         let cap = self.cap();
         if cap.is_none() && targets.is_none() {
             token.run(OfLogits { map, io: io.reborrow(), max, scale: factor });
-            io.target()[fixed.0] = fixed.1;
+            if let Some(at) = io.target().get_mut(fixed.0) {
+                *at = fixed.1;
+            }
             return;
         }
         let len = io.source().len();

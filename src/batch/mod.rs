@@ -3,6 +3,8 @@
 mod calibration;
 mod dense;
 mod few;
+#[cfg(feature = "linear")]
+pub(crate) mod linear;
 mod logit_map;
 mod partial_rows;
 mod pointwise;

@@ -165,7 +165,7 @@ impl<E: Float> SparseJob<'_, E> {
 
 impl<'a, E: Float> Recipe<'a, E> {
     /// The statistics that the loss of class `y` needs.
-    fn ask(&self, y: usize) -> Ask<'a, E> {
+    pub(super) fn ask(&self, y: usize) -> Ask<'a, E> {
         let spread = match self.class_weights {
             _ if !self.loss.spreads() => Spread::Off,
             None => Spread::Uniform,
@@ -174,7 +174,7 @@ impl<'a, E: Float> Recipe<'a, E> {
         Ask { excluded: Some(y), scale: self.logits.factor(), moments: false, spread }
     }
 
-    fn terms(&self, token: Token, others: Stats, label: E, y: usize) -> RowTerms {
+    pub(super) fn terms(&self, token: Token, others: Stats, label: E, y: usize) -> RowTerms {
         let scale = self.logits.factor::<E>().to_f64();
         token.run(OfLabel {
             loss: self.loss,
@@ -242,7 +242,7 @@ impl<'a, E: Float> Recipe<'a, E> {
 }
 
 /// A row's loss and z-loss times its weight; NaN if there is no likelihood.
-fn weighted(weight: f64, row: &RowTerms) -> [f64; 2] {
+pub(super) fn weighted(weight: f64, row: &RowTerms) -> [f64; 2] {
     if row.nll.loss.is_nan() {
         return [f64::NAN, 0.0];
     }

@@ -10,5 +10,5 @@ pub(crate) mod log_prob;
 pub(crate) mod pointwise;
 pub(crate) mod softcap;
 pub(crate) mod stats;
-pub(crate) mod tree;
 pub(crate) mod transpose;
+pub(crate) mod tree;
