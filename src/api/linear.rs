@@ -47,8 +47,8 @@ use crate::view::{Rows, RowsMut};
 /// # Accuracy
 /// An element of a product of `k` terms is off by at most `(min(k, 256) + k / 256 + 1) u Σ |terms|`,
 /// `u` the [unit roundoff](crate::accuracy::unit_roundoff), to first order: a chain of fused
-/// multiply-adds over 256 terms, and the sum of these. Blocks of rows end chains of `Gᵀ x` too, so it
-/// is `(min(N, 256) + N / 80 + 2) u Σ |terms|` there. From logits on everything is as
+/// multiply-adds over 256 terms, and the sum of these. Each block of rows ends a chain of `Gᵀ x`: their
+/// number comes in place of `k / 256` there, if it is larger. From logits on everything is as
 /// [`accuracy`](crate::accuracy) says. The gradient of the bias is summed in `f64`.
 ///
 /// ```

@@ -73,10 +73,10 @@ pub(crate) fn run<E: Multiply>(job: LinearJob<'_, E>) -> [ExactSum; SUMS] {
     let LinearJob { mut losses, mut gradients, .. } = job;
     let ((rows, width), classes, kept) = (input.shape(), weight.rows(), targets.kept());
     let gathered = kept < rows;
-    if gathered {
+    let mut sums = [ExactSum::new(); SUMS];
+    if gathered || kept == 0 {
         clear_ignored(&mut losses, &mut gradients, kept);
     }
-    let mut sums = [ExactSum::new(); SUMS];
     if kept == 0 {
         return sums;
     }
@@ -145,7 +145,7 @@ pub(crate) fn run<E: Multiply>(job: LinearJob<'_, E>) -> [ExactSum; SUMS] {
     sums
 }
 
-/// Zeros for the rows that are ignored; if all are, for the parameters too.
+/// Zeros for the rows that are ignored; if none counts, for the parameters too.
 fn clear_ignored<E: Multiply>(
     losses: &mut Option<&mut [E]>,
     gradients: &mut Gradients<'_, E>,
