@@ -243,7 +243,7 @@ fn unfused<T: Fused>(
 
     let before = T::of(before);
     let g = |r: usize, j: usize| g[r * c + j];
-    let of_input = product((n, c, d), g, |j, i| w(j, i), |_, _| Some(before), 256);
+    let of_input = product((n, c, d), g, w, |_, _| Some(before), 256);
     let of_weight =
         product((c, n, d), |j, r| g(r, j), x, |_, _| Some(before), rows_in_block.min(256));
     let of_bias = (0..c).map(|j| {
