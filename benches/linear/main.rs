@@ -2,15 +2,16 @@
 //! threads, and a cross-entropy of logits that are held.
 //!
 //! ```text
-//! cargo bench --features linear --bench linear                     # some two minutes
-//! cargo bench --features linear --bench linear -- --case train-32k # one case
+//! cargo bench --features linear --bench linear                     # some five minutes
+//! cargo bench --features linear --bench linear -- --case train-32k --rounds 3 # one case, shorter
 //! ```
 //!
 //! Calls of all contenders of a case alternate, and each row is the median of its calls over that of
 //! the unfused way. All buffers of the caller are warm, the logits of the unfused way too; the scratch
 //! of the head is allocated in the call. The peak is what the first call allocated at a time, by a
 //! counting allocator; that of the unfused way is its logits. Results are compared before anything is
-//! timed. The rows go to `target/xent-bench/linear.json`.
+//! timed. The rows go to `target/xent-bench/linear.json`; those of a single case replace its rows there
+//! and leave the others.
 
 #![allow(unsafe_code, reason = "a counting allocator, and the products of the unfused way")]
 
@@ -98,10 +99,10 @@ impl Data {
 /// The seconds of each call of a contender.
 fn median(mut seconds: Vec<f64>) -> f64 {
     seconds.sort_by(f64::total_cmp);
-    seconds[seconds.len() / 2]
+    seconds[(seconds.len() - 1) / 2]
 }
 
-fn run(case: &Case, rows: &mut Vec<Value>) {
+fn run(case: &Case, rounds: usize, rows: &mut Vec<Value>) {
     let Case { train, shape, .. } = *case;
     let mut data = Data::new(shape);
     let mut unfused = Unfused::new(shape.n, shape.c);
@@ -120,7 +121,7 @@ fn run(case: &Case, rows: &mut Vec<Value>) {
         .collect();
 
     let mut times = vec![Vec::new(); case.budgets.len() + 1];
-    for _ in 0..case.rounds {
+    for _ in 0..rounds {
         let start = Instant::now();
         unfused.run(&mut data, train);
         times[0].push(start.elapsed().as_secs_f64());
@@ -167,14 +168,29 @@ fn run(case: &Case, rows: &mut Vec<Value>) {
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
-    let only = args.iter().position(|arg| arg == "--case").and_then(|at| args.get(at + 1));
+    let option = |name| args.iter().position(|arg| arg == name).and_then(|at| args.get(at + 1));
+    let only = option("--case");
+    let rounds = option("--rounds").map(|rounds| rounds.parse().expect("a number of rounds"));
     println!("{} threads, median, over the unfused way", unfused::threads());
     let mut rows = Vec::new();
     for case in cases().iter().filter(|case| only.is_none_or(|only| only == case.name)) {
-        run(case, &mut rows);
+        run(case, rounds.unwrap_or(case.rounds), &mut rows);
     }
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/xent-bench");
     let file = directory.join("linear.json");
+    if only.is_some() {
+        let new = rows.clone();
+        let there = std::fs::read_to_string(&file).unwrap_or_default();
+        let there: Value = serde_json::from_str(&there).unwrap_or_default();
+        let there = there["rows"].as_array().cloned().unwrap_or_default();
+        let same = |a: &Value, b: &Value| {
+            ["op", "n", "d", "c", "scratch_bytes"].iter().all(|key| a[key] == b[key])
+        };
+        rows.extend(there.into_iter().filter(|old| !new.iter().any(|new| same(new, old))));
+        rows.sort_by_key(|row| {
+            (row["c"].as_u64(), row["op"].to_string(), row["scratch_bytes"].as_u64())
+        });
+    }
     let text = serde_json::to_string_pretty(&json!({
         "rustc": env!("XENT_RUSTC"),
         "threads": unfused::threads(),

@@ -13,7 +13,7 @@ use super::sparse::{Pass, Recipe, SparseJob};
 use crate::isa::Token;
 use crate::kernel::stats::Stats;
 use crate::labels::Targets;
-use crate::par::{self, SUMS};
+use crate::par::{self, Job, SUMS};
 use crate::product::{Factor, GRAIN, Multiply, Onto, Product};
 use crate::sum::ExactSum;
 use crate::view::{Io, Rows, RowsMut};
@@ -23,6 +23,9 @@ use kept::{Block, gather_rows, scatter_rows};
 use tiles::{Differentiate, Finish, Look, RowState, levels};
 
 pub use plan::{Extent, Plan};
+
+/// The length of a piece of a product whose packing is no matter.
+const LONG_PIECE: usize = 1024;
 
 /// Where a gradient goes.
 #[derive(Debug)]
@@ -81,10 +84,12 @@ pub(crate) fn run<E: Multiply>(job: LinearJob<'_, E>) -> [ExactSum; SUMS] {
         return sums;
     }
 
+    let products = par::threads(job.threads).min(plan.products);
     let head = Head {
         token: job.token,
         threads: job.threads,
-        products: par::threads(job.threads).min(plan.products),
+        products,
+        every_thread: products == par::threads(0),
         weight,
         bias: job.bias,
         recipe: job.recipe,
@@ -198,8 +203,9 @@ impl<E: Multiply> Tiled<'_, E> {
 struct Head<'a, E> {
     token: Token,
     threads: usize,
-    /// Products that run at the same time.
+    /// Products that run at the same time, and whether that bounds nothing: every thread may.
     products: usize,
+    every_thread: bool,
     weight: Rows<'a, E>,
     bias: Option<&'a [E]>,
     recipe: Recipe<'a, E>,
@@ -208,7 +214,11 @@ struct Head<'a, E> {
 impl<'a, E: Multiply> Head<'a, E> {
     /// `to = onto + a b`
     fn multiply(&self, a: Factor<'_, E>, b: Factor<'_, E>, onto: Onto<'_, E>, to: RowsMut<'_, E>) {
-        par::run_in_pieces(self.products, GRAIN, Product::new(a, b, onto, to));
+        let product = Product::new(a, b, onto, to);
+        // More pieces even out the threads' times; each packs one factor again.
+        let most = if self.every_thread { 4 * self.products } else { self.products };
+        let pieces = (product.rows() / LONG_PIECE).clamp(self.products, most);
+        par::run_in_pieces(pieces, GRAIN, product);
     }
 
     /// The logits of some classes.

@@ -42,6 +42,8 @@ const DEFAULT_BYTES: usize = 14 << 20;
 /// reads the weights and their gradient once, which takes the time that as many rows take to
 /// multiply. Measured; `docs/linear.md` has the curve.
 const ENOUGH_ROWS: usize = 80;
+/// Rows that are multiplied together on any CPU: of others, some of the work is lost.
+const TOGETHER: usize = 16;
 /// Rows of a block beyond which nothing is gained.
 const MOST_ROWS: usize = 4096;
 /// What a block keeps of a row besides: its number, its class, weights and loss.
@@ -95,7 +97,9 @@ impl Plan {
         let all = extent.kept.next_multiple_of(leaf);
         let few_classes = classes <= E::TILE;
         if rows >= all || rows >= leaf && (few_classes || extent.gradient && rows >= ENOUGH_ROWS) {
-            let rows = even(extent.kept, rows.min(MOST_ROWS).max(leaf), leaf);
+            let step = if rows >= TOGETHER { TOGETHER.max(leaf) } else { leaf };
+            let rows = (rows / step * step).clamp(step, MOST_ROWS);
+            let rows = even(extent.kept, rows, step);
             return (Ok(Plan { rows, ..whole }), whole);
         }
         if few_classes {
