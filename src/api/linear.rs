@@ -185,8 +185,7 @@ impl<'a, T: Element> LinearCrossEntropy<'a, T> {
     /// [`Error::NoClasses`] if the weight has no rows, [`Error::ClassCount`] for the length of the bias
     /// or of class weights; [`Error::LabelCount`], [`Error::LabelOutOfRange`], [`Error::RowCount`],
     /// [`Error::InvalidWeight`], [`Error::InvalidOption`], [`Error::Incompatible`],
-    /// [`Error::PathUnavailable`] as in [`CrossEntropy::loss`]; [`Error::ScratchTooSmall`],
-    /// [`Error::SizeOverflow`].
+    /// [`Error::PathUnavailable`] as in [`CrossEntropy::loss`]; [`Error::ScratchTooSmall`].
     pub fn loss<Y: Label>(&self, input: Rows<'_, T>, labels: &[Y]) -> Result<f64, Error> {
         self.loss_and_gradients(input, labels, LinearGradients::new())
     }
