@@ -105,10 +105,14 @@ impl Plan {
         if few_classes {
             return (Err(fixed.saturating_add(leaf.saturating_mul(whole_row))), whole);
         }
-        // A chain of the product over the rows ends with a block, if that is possible.
+        // A chain of the product over the rows, if there is one, ends with a block where it can.
         let smallest = Plan { rows: leaf, classes: E::TILE, products: 1 };
         let rows = room / tile_row;
-        let step = if rows >= CHAIN { CHAIN } else { leaf };
+        let step = match rows {
+            CHAIN.. if extent.gradient => CHAIN,
+            TOGETHER.. => TOGETHER.max(leaf),
+            _ => leaf,
+        };
         let rows = rows.min(MOST_ROWS) / step * step;
         if rows == 0 {
             return (Err(fixed.saturating_add(leaf.saturating_mul(tile_row))), smallest);
