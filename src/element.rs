@@ -1,12 +1,18 @@
 //! The public element types: where generic code becomes `f32` and `f64` code, once, in this crate.
 
+#[cfg(feature = "linear")]
+use crate::batch::linear::{self, LinearJob};
 use crate::batch::{
     BackwardJob, CalibrationJob, DenseJob, Elementwise, EntropyBackwardJob, LogSumExpJob, MapJob,
     PartialRowsJob, PointwiseJob, SparseJob, StridedJob,
 };
 use crate::elem::Float;
 use crate::isa::Token;
+#[cfg(feature = "linear")]
+use crate::par::SUMS;
 use crate::par::{self, Sums};
+#[cfg(feature = "linear")]
+use crate::sum::ExactSum;
 
 /// `f32` or `f64`. This trait is sealed.
 pub trait Element: Float {
@@ -32,6 +38,9 @@ pub trait Element: Float {
     fn entropy_backward(threads: usize, classes: usize, job: EntropyBackwardJob<'_, Self>);
     #[doc(hidden)]
     fn elementwise(token: Token, job: Elementwise<'_, Self>);
+    #[cfg(feature = "linear")]
+    #[doc(hidden)]
+    fn linear(job: LinearJob<'_, Self>) -> [ExactSum; SUMS];
 }
 
 macro_rules! elements {
@@ -73,6 +82,10 @@ macro_rules! elements {
             }
             fn elementwise(token: Token, job: Elementwise<'_, Self>) {
                 token.run(job);
+            }
+            #[cfg(feature = "linear")]
+            fn linear(job: LinearJob<'_, Self>) -> [ExactSum; SUMS] {
+                linear::run(job)
             }
         }
     )*};

@@ -135,6 +135,13 @@ pub enum Error {
         /// Rows and classes of this one.
         actual: (usize, usize),
     },
+    /// A bound on the scratch memory of a call below what its smallest tiles need.
+    ScratchTooSmall {
+        /// Bytes that they need.
+        needed: usize,
+        /// Bytes allowed.
+        bytes: usize,
+    },
     /// A path that this build or this CPU does not have.
     PathUnavailable {
         /// The path asked for.
@@ -203,6 +210,12 @@ impl fmt::Display for Error {
                 "{what} is {} x {}, but must be {} x {}",
                 actual.0, actual.1, expected.0, expected.1
             ),
+            Error::ScratchTooSmall { needed, bytes } => {
+                write!(
+                    f,
+                    "{bytes} bytes of scratch are less than the {needed} that this call needs"
+                )
+            }
             Error::PathUnavailable { path } => {
                 write!(f, "path {path} is not available on this CPU or in this build")
             }

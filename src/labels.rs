@@ -123,6 +123,12 @@ impl<'a> Targets<'a> {
         Ok(Targets { labels: Some(labels), ignore_index, kept })
     }
 
+    /// Of rows that are all kept, their classes known to be good.
+    #[cfg(feature = "linear")]
+    pub(crate) fn of_classes(classes: &'a [usize]) -> Self {
+        Targets { labels: Some(Labels::Usize(classes)), ignore_index: None, kept: classes.len() }
+    }
+
     /// Of rows without labels.
     pub(crate) const NONE: Self = Targets { labels: None, ignore_index: None, kept: 0 };
 

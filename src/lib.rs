@@ -13,6 +13,7 @@
 //! | | |
 //! |---|---|
 //! | [`CrossEntropy`] | integer labels, one-hot and soft targets; class weights, row weights, label smoothing, `ignore_index`, focal, temperature, softcap, z-loss; gradients, [row statistics](RowStatistics), [calibration](CrossEntropy::calibration) |
+//! | `LinearCrossEntropy` (feature `linear`) | the same, and the gradients of the parameters, from the input of a linear classifier, without ever holding its logits |
 //! | [`BinaryCrossEntropy`] | binary and multi-label, `pos_weight`, [element weights](ElementWeights), focal |
 //! | [`Divergence`] | KL, cross-entropy and entropy of distributions |
 //! | [`LossSums`], [`PartialRow`] | parts of a batch and of a row, merged without changing a bit |
@@ -36,6 +37,7 @@
 //!
 //! Calls write into the caller's buffers, and nothing is allocated: what a call needs besides is on the
 //! stack, at most some 100 kB. (Rayon allocates a little now and then to hand work to its threads.)
+//! Only `LinearCrossEntropy` allocates, within a budget that the caller sets.
 //!
 //! # Features
 //!
@@ -46,6 +48,7 @@
 //! | `std` | the CPU's fused multiply-add on the scalar path of x86-64; without it the crate is `no_std` |
 //! | `simd` | the AVX2, AVX-512 and NEON paths; without it only the scalar path exists |
 //! | `rayon` | threads |
+//! | `linear` | `LinearCrossEntropy`, with `matrixmultiply` |
 //! | `oracle` | the slow, independent reference that the kernels are tested against |
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -68,6 +71,8 @@ pub mod oracle;
 mod par;
 mod partial;
 mod path;
+#[cfg(feature = "linear")]
+mod product;
 mod reduction;
 mod strided;
 mod sum;
@@ -80,6 +85,8 @@ pub use api::binary::{BinaryCrossEntropy, ElementWeights};
 pub use api::calibration::Calibration;
 pub use api::cross_entropy::{CrossEntropy, cross_entropy};
 pub use api::divergence::Divergence;
+#[cfg(feature = "linear")]
+pub use api::linear::{LinearCrossEntropy, LinearGradients};
 pub use api::math;
 pub use api::row_functions::{log_softmax, log_sum_exp, softmax};
 pub use batch::RowStatistics;

@@ -117,6 +117,20 @@ fn run_leaf<J: Job>(job: J, parts: usize) -> [f64; SUMS] {
     if parts > 1 { job.run_in_parts(parts) } else { job.run() }
 }
 
+/// Runs a job, of whose sums nothing is wanted, in at most `pieces` pieces: cut at multiples of
+/// `grain` rows, all at the same time if there are so many threads.
+#[cfg(feature = "linear")]
+pub(crate) fn run_in_pieces<J: Job>(pieces: usize, grain: usize, job: J) {
+    let grains = job.rows().div_ceil(grain);
+    if pieces <= 1 || grains <= 1 {
+        job.run();
+        return;
+    }
+    let left = pieces / 2;
+    let (head, tail) = job.split_at(grains * left / pieces * grain);
+    join(|| run_in_pieces(left, grain, head), || run_in_pieces(pieces - left, grain, tail));
+}
+
 fn each_leaf<J: Job>(mut job: J, leaf: usize, parts: usize) -> [ExactSum; SUMS] {
     let mut sums = [ExactSum::new(); SUMS];
     while job.rows() > leaf {
@@ -162,6 +176,14 @@ pub(crate) fn in_parts<P: Part>(parts: usize, whole: P) -> P::Out {
     P::join(head, tail)
 }
 
+#[cfg(all(feature = "linear", not(feature = "rayon")))]
+pub(crate) fn threads(_bound: usize) -> usize {
+    1
+}
+
+#[cfg(all(feature = "linear", feature = "rayon"))]
+pub(crate) use threads::threads;
+
 #[cfg(feature = "rayon")]
 use threads::{cut, join, on_worker};
 
@@ -176,6 +198,15 @@ mod threads {
     const PART_ELEMENTS: usize = 1 << 14;
     /// Pieces for each thread, so that one that is held up can be relieved.
     const PIECES_PER_THREAD: usize = 4;
+
+    /// How many threads a call may use of those that there are; a bound of 0 is none.
+    #[cfg(feature = "linear")]
+    pub(crate) fn threads(bound: usize) -> usize {
+        match (bound, rayon::current_num_threads()) {
+            (0, there) => there,
+            (bound, there) => bound.min(there),
+        }
+    }
 
     /// How to cut a batch; asks for the number of threads only where there is enough to do.
     pub(super) fn cut(bound: usize, work: Work) -> Cut {

@@ -86,6 +86,12 @@ impl<'a, T> Rows<'a, T> {
         Ok(Rows { data, shape })
     }
 
+    /// Whole rows of at least one element, one after the other.
+    #[cfg(feature = "linear")]
+    pub(crate) fn packed(data: &'a [T], classes: usize) -> Self {
+        Rows { data, shape: Shape { rows: data.len() / classes, classes, row_stride: classes } }
+    }
+
     /// `rows` rows of `classes` elements that start `row_stride` elements apart.
     ///
     /// # Errors
@@ -145,6 +151,25 @@ impl<'a, T> Rows<'a, T> {
         (self.shape.rows, self.shape.classes)
     }
 
+    /// Some of the rows.
+    #[cfg(feature = "linear")]
+    pub(crate) fn between(self, rows: Range<usize>) -> Self {
+        self.split_at(rows.end).0.split_at(rows.start).1
+    }
+
+    /// Some elements of every row.
+    #[cfg(feature = "linear")]
+    pub(crate) fn columns(self, columns: Range<usize>) -> Self {
+        let data = &self.data[columns.start.min(self.data.len())..];
+        Rows { data, shape: Shape { classes: columns.len(), ..self.shape } }
+    }
+
+    /// The elements from the first row's on, and how far apart rows start.
+    #[cfg(feature = "linear")]
+    pub(crate) fn strided(&self) -> (&'a [T], usize) {
+        (self.data, self.shape.row_stride)
+    }
+
     pub(crate) fn split_at(self, r: usize) -> (Self, Self) {
         let (head, tail) = self.data.split_at(self.shape.start(r, self.data.len()));
         (
@@ -162,6 +187,13 @@ impl<'a, T> RowsMut<'a, T> {
     pub fn new(data: &'a mut [T], classes: usize) -> Result<Self, Error> {
         let shape = Shape::contiguous(data.len(), classes)?;
         Ok(RowsMut { data, shape })
+    }
+
+    /// Whole rows of at least one element, one after the other.
+    #[cfg(feature = "linear")]
+    pub(crate) fn packed(data: &'a mut [T], classes: usize) -> Self {
+        let shape = Shape { rows: data.len() / classes, classes, row_stride: classes };
+        RowsMut { data, shape }
     }
 
     /// `rows` rows of `classes` elements that start `row_stride` elements apart.
@@ -213,6 +245,19 @@ impl<'a, T> RowsMut<'a, T> {
 
     pub(crate) fn shape(&self) -> (usize, usize) {
         (self.shape.rows, self.shape.classes)
+    }
+
+    /// Some of the rows, for a shorter time.
+    #[cfg(feature = "linear")]
+    pub(crate) fn between(&mut self, rows: Range<usize>) -> RowsMut<'_, T> {
+        let whole = RowsMut { data: &mut *self.data, shape: self.shape };
+        whole.split_at(rows.end).0.split_at(rows.start).1
+    }
+
+    /// The elements from the first row's on, and how far apart rows start.
+    #[cfg(feature = "linear")]
+    pub(crate) fn into_strided(self) -> (&'a mut [T], usize) {
+        (self.data, self.shape.row_stride)
     }
 
     pub(crate) fn split_at(self, r: usize) -> (Self, Self) {

@@ -184,15 +184,16 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
         &["element", "error", "isa::One", "kernel::stats", "kernel::tree", "loss", "par", "sum"],
         "partial results are statistics and sums",
     ),
+    ("product", &["elem::Float", "par", "view"], "products of matrices know no losses"),
     (
         "batch",
         &[
             "elem", "element", "error", "isa", "kernel", "labels", "loss", "par", "partial",
-            "strided", "view", "walk",
+            "product", "strided", "sum", "view", "walk",
         ],
         "jobs join passes and losses; they are below the public functions",
     ),
-    ("element", &["batch", "elem", "isa", "par"], "compiles the jobs for f32 and f64"),
+    ("element", &["batch", "elem", "isa", "par", "sum"], "compiles the jobs for f32 and f64"),
     ("accuracy", &["element"], "constants"),
     (
         "api",
@@ -205,6 +206,7 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
             "labels",
             "loss::Sparse",
             "loss::cross_entropy::Masses",
+            "par::SUMS",
             "par::Sums",
             "par::leaf_rows",
             "partial",
@@ -291,9 +293,12 @@ fn only_isa_names_pulp_or_the_cpu() {
 }
 
 #[test]
-fn only_isa_is_unsafe() {
-    let findings = who_says(&["unsafe", "unsafe_code"], |source| source.module() == "isa");
-    report(&findings, "everything outside src/isa is checked by the compiler");
+fn only_isa_and_product_are_unsafe() {
+    // The crate that multiplies takes pointers.
+    let findings = who_says(&["unsafe", "unsafe_code"], |source| {
+        source.module() == "isa" || source.name == "product.rs"
+    });
+    report(&findings, "everything outside src/isa and src/product.rs is checked by the compiler");
     for source in sources().iter().filter(|source| source.words().any(|word| word == "unsafe")) {
         let safety = source.text.matches("SAFETY:").count();
         let blocks = source.code.matches("unsafe {").count();
@@ -315,6 +320,12 @@ fn kernels_name_no_rayon_pulp_unsafe_or_api() {
     let findings =
         who_says(&names, |s| !["kernel", "loss", "walk", "elementary"].contains(&s.module()));
     report(&findings, "kernels are one body for every instruction set, without allocation");
+}
+
+#[test]
+fn only_product_names_the_crate_that_multiplies() {
+    let findings = who_says(&["matrixmultiply"], |source| source.name == "product.rs");
+    report(&findings, "another crate for products must be another src/product.rs and nothing else");
 }
 
 /// Functions of the standard library or of pulp whose bits depend on the CPU, the libm or the width.

@@ -5,6 +5,12 @@
 
 #[path = "../examples/train_digits/digits.rs"]
 mod digits;
+#[cfg(feature = "linear")]
+#[path = "../examples/train_digits_linear/head.rs"]
+mod head;
+#[cfg(feature = "linear")]
+#[path = "../examples/train_digits_linear/lbfgs.rs"]
+mod lbfgs;
 #[path = "../examples/train_digits/model.rs"]
 mod model;
 #[path = "../examples/train_digits/newton.rs"]
@@ -49,4 +55,20 @@ fn reaches_the_known_minimum_with_the_same_bits_everywhere() {
             assert!(same, "{path} on {threads} threads has other bits than scalar on 1");
         }
     }
+}
+
+/// The example `train_digits_linear`.
+#[cfg(feature = "linear")]
+#[test]
+fn the_classifier_head_reaches_the_same_minimum() {
+    let (train, test) = Digits::parse(digits::CSV).unwrap().train_and_test().unwrap();
+    let training = head::Objective::new(&train);
+    let (parameters, steps) = lbfgs::minimise(&training).unwrap();
+    let (_, gradient) = training.value_and_gradient(&parameters).unwrap();
+    let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+    assert!(norm < 1e-6, "not converged in {steps} steps: {norm}");
+    let loss = training.mean_loss(&parameters).unwrap();
+    assert!((loss - 0.096_723).abs() < 2e-6, "loss {loss}");
+    let accuracy = head::Objective::new(&test).accuracy(&parameters);
+    assert!((accuracy - 0.902_507).abs() < 0.003, "accuracy {accuracy}");
 }

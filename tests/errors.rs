@@ -578,6 +578,7 @@ fn every_variant_is_provoked_by_some_test() {
         "NotAdjacent",     // parts_of_rows
         "StridedMismatch", // strided_arrays_of_other_shapes
         "ShapeMismatch",   // a_matrix_of_another_shape
+        "ScratchTooSmall", // tests/linear.rs
         "PathUnavailable", // tests/paths.rs
         "UnknownPath",     // paths_that_do_not_exist
     ];

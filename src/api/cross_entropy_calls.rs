@@ -17,6 +17,7 @@ use crate::loss::cross_entropy::Masses;
 use crate::par::Sums;
 use crate::partial::{self, LossSums};
 use crate::reduction::Reduction;
+use crate::sum::Sum;
 use crate::target::Target;
 use crate::view::Rows;
 
@@ -74,11 +75,7 @@ impl<T: Element> CrossEntropy<'_, T> {
                 let targets = self.check_labels(&call, labels, &per_row)?;
                 let token = self.exec.token()?;
                 let Weight { weight, row_weight } = self.weigh(&call, &targets);
-                let (weight, row_weight) = match self.reduction {
-                    Reduction::Sum => (1.0, 1.0),
-                    Reduction::Mean => (weight.value(), row_weight.value()),
-                    Reduction::BatchMean => (rows as f64, rows as f64),
-                };
+                let (weight, row_weight) = self.divisors(rows, &weight, &row_weight);
                 let sums = self.run(token, call, targets, per_row, weight, row_weight);
                 let [loss, z_loss, _] = sums.values();
                 Ok(partial::total(loss, z_loss, weight, row_weight))
@@ -142,11 +139,7 @@ impl<T: Element> CrossEntropy<'_, T> {
     ) -> Result<Targets<'x>, Error> {
         let (rows, classes) = call.shape();
         per_row.check(rows)?;
-        self.check_options(classes)?;
-        if let Some(row_weights) = self.row_weights {
-            one_per_row("row_weights", rows, row_weights.len())?;
-            weights("row_weights", row_weights)?;
-        }
+        self.check_label_options((rows, classes))?;
         if let Call::Strided(_) = call {
             // Labels are compared as numbers of the element type.
             let most = 1_usize << (T::MANTISSA_BITS + 1).min(usize::BITS - 1);
@@ -155,6 +148,16 @@ impl<T: Element> CrossEntropy<'_, T> {
             }
         }
         Targets::new(labels, self.ignore_index, rows, classes)
+    }
+
+    /// Checks the options of a call with labels.
+    pub(super) fn check_label_options(&self, (rows, classes): (usize, usize)) -> Result<(), Error> {
+        self.check_options(classes)?;
+        if let Some(row_weights) = self.row_weights {
+            one_per_row("row_weights", rows, row_weights.len())?;
+            weights("row_weights", row_weights)?;
+        }
+        Ok(())
     }
 
     fn check_options(&self, classes: usize) -> Result<(), Error> {
@@ -188,6 +191,15 @@ impl<T: Element> CrossEntropy<'_, T> {
         if name == "temperature" { 1.0 / value } else { value }
     }
 
+    /// What the sums of losses and of z-losses are divided by.
+    pub(super) fn divisors(&self, rows: usize, weight: &Sum, row_weight: &Sum) -> (f64, f64) {
+        match self.reduction {
+            Reduction::Sum => (1.0, 1.0),
+            Reduction::Mean => (weight.value(), row_weight.value()),
+            Reduction::BatchMean => (rows as f64, rows as f64),
+        }
+    }
+
     fn weigh(&self, call: &Call<'_, T>, targets: &Targets<'_>) -> Weight {
         weigh(targets, call.shape(), self.class_weights, self.row_weights)
     }
@@ -215,17 +227,7 @@ impl<T: Element> CrossEntropy<'_, T> {
         row_weight: f64,
     ) -> Sums {
         let (_, classes) = call.shape();
-        let loss = match self.focal {
-            Some(gamma) => Sparse::Focal { gamma },
-            None => Sparse::CrossEntropy(self.masses(classes)),
-        };
-        let recipe = Recipe {
-            loss,
-            class_weights: self.class_weights,
-            logits: self.logit_map(),
-            z_loss: self.z_loss,
-            weighing: self.weighing(weight, row_weight),
-        };
+        let recipe = self.recipe(classes, weight, row_weight);
         let PerRow { upstream, losses, statistics } = per_row;
         let (threads, row_weights) = (self.exec.thread_bound(), self.row_weights);
         match call {
@@ -248,6 +250,21 @@ impl<T: Element> CrossEntropy<'_, T> {
                     StridedJob { token, pass, targets, recipe, row_weights, upstream, losses };
                 T::strided(threads, classes * inner, job)
             }
+        }
+    }
+
+    /// What is the same for all rows; gradients are divided by the weights.
+    pub(super) fn recipe(&self, classes: usize, weight: f64, row_weight: f64) -> Recipe<'_, T> {
+        let loss = match self.focal {
+            Some(gamma) => Sparse::Focal { gamma },
+            None => Sparse::CrossEntropy(self.masses(classes)),
+        };
+        Recipe {
+            loss,
+            class_weights: self.class_weights,
+            logits: self.logit_map(),
+            z_loss: self.z_loss,
+            weighing: self.weighing(weight, row_weight),
         }
     }
 

@@ -7,6 +7,8 @@ pub(crate) mod cross_entropy;
 mod cross_entropy_calls;
 pub(crate) mod divergence;
 mod exec;
+#[cfg(feature = "linear")]
+pub(crate) mod linear;
 mod logits;
 pub mod math;
 pub(crate) mod row_functions;

@@ -4,6 +4,8 @@ mod calibration;
 mod dense;
 mod few;
 mod lanes;
+#[cfg(feature = "linear")]
+pub(crate) mod linear;
 mod logit_map;
 mod long_row;
 mod partial_rows;

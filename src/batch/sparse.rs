@@ -177,13 +177,7 @@ impl<E: Float> SparseJob<'_, E> {
             };
             let weight = self.row_weights.map_or(1.0, |w| w[row].to_f64());
             let upstream = self.upstream.map_or(1.0, |u| u[row].to_f64());
-            let of = &mut block.rows;
-            (of.max[i], of.sum[i]) = (others.max, others.sum);
-            (of.other_weight[i], of.shortfall[i]) = (others.weight, others.shortfall);
-            of.label[i] = label.to_f64();
-            of.label_weight[i] = self.recipe.class_weights.map_or(1.0, |w| w[y].to_f64());
-            of.weight[i] = weight;
-            of.outer[i] = self.recipe.logits.scale * weight * upstream;
+            self.recipe.enter(&mut block.rows, i, (others, label, y), weight, upstream);
         }
         block
     }
@@ -200,16 +194,7 @@ impl<E: Float> SparseJob<'_, E> {
     ) {
         let token = self.token;
         let recipe = &self.recipe;
-        let mut terms = LabelTerms::default();
-        token.run(OfLabels {
-            loss: recipe.loss,
-            scale: recipe.logits.factor::<E>().to_f64(),
-            z_loss: recipe.z_loss,
-            gradient: [recipe.weighing.gradient, recipe.weighing.z_gradient],
-            rows: &block.rows,
-            count: end - start,
-            out: &mut terms,
-        });
+        let terms = recipe.terms(token, &block.rows, end - start);
         for (i, row) in (start..end).enumerate() {
             let class = block.classes[i];
             let [loss, z] = if class.is_some() { [terms.loss[i], terms.z[i]] } else { [0.0; 2] };
@@ -226,13 +211,7 @@ impl<E: Float> SparseJob<'_, E> {
                 io.target().fill(if lost { E::NAN } else { E::ZERO });
                 continue;
             };
-            let coefficients = [terms.factor[i], terms.spread[i], terms.at_label[i]];
-            let [factor, spread, at_label] = coefficients.map(E::from_f64);
-            let gradient = RowGradient {
-                map: Gradient { factor, spread, weights: recipe.class_weights },
-                max: block.rows.max[i],
-                fixed: (y, at_label),
-            };
+            let (gradient, coefficients) = recipe.gradient(&block.rows, &terms, i, y);
             if io.source().len() <= E::TILE {
                 recipe.logits.gradient_of_exps(token, io.target(), gradient, room);
             } else if parts > 1 {
@@ -265,13 +244,59 @@ impl<'a, E: Float> Recipe<'a, E> {
     }
 
     /// The statistics that the loss of class `y` needs.
-    fn ask(&self, y: usize) -> Ask<'a, E> {
+    pub(super) fn ask(&self, y: usize) -> Ask<'a, E> {
         let spread = match self.class_weights {
             _ if !self.loss.spreads() => Spread::Off,
             None => Spread::Uniform,
             Some(weights) => Spread::Weighted(weights),
         };
         Ask { excluded: Some(y), scale: self.logits.factor(), moments: false, spread }
+    }
+
+    /// What becomes of the first `count` rows.
+    pub(super) fn terms(&self, token: Token, rows: &LabelRows, count: usize) -> LabelTerms {
+        let mut out = LabelTerms::default();
+        token.run(OfLabels {
+            loss: self.loss,
+            scale: self.logits.factor::<E>().to_f64(),
+            z_loss: self.z_loss,
+            gradient: [self.weighing.gradient, self.weighing.z_gradient],
+            rows,
+            count,
+            out: &mut out,
+        });
+        out
+    }
+
+    /// The gradient of one of these rows, whose label is `y`, and the coefficients it is made of.
+    pub(super) fn gradient(
+        &self,
+        rows: &LabelRows,
+        terms: &LabelTerms,
+        i: usize,
+        y: usize,
+    ) -> (RowGradient<'a, E>, [f64; 3]) {
+        let coefficients = [terms.factor[i], terms.spread[i], terms.at_label[i]];
+        let [factor, spread, at_label] = coefficients.map(E::from_f64);
+        let map = Gradient { factor, spread, weights: self.class_weights };
+        (RowGradient { map, max: rows.max[i], fixed: (y, at_label) }, coefficients)
+    }
+
+    /// Enters a row: the statistics of its other classes, and its label's logit.
+    pub(super) fn enter(
+        &self,
+        rows: &mut LabelRows,
+        i: usize,
+        (others, label, y): (Stats, E, usize),
+        weight: f64,
+        upstream: f64,
+    ) {
+        (rows.max[i], rows.sum[i]) = (others.max, others.sum);
+        (rows.other_weight[i], rows.shortfall[i]) = (others.weight, others.shortfall);
+        rows.label[i] = label.to_f64();
+        rows.label_weight[i] = self.class_weights.map_or(1.0, |w| w[y].to_f64());
+        rows.weight[i] = weight;
+        rows.outer[i] = self.logits.scale * weight * upstream;
     }
 
     /// The label's logit and the statistics of the others.

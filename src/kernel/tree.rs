@@ -76,10 +76,50 @@ impl Tree {
     /// All tiles: the subtrees from the last to the first.
     #[inline(always)]
     pub(crate) fn total(&self, scale: f64) -> Stats {
-        let mut total = Stats::NONE;
-        for (i, node) in self.nodes[..self.len].iter().rev().enumerate() {
-            total = if i == 0 { *node } else { node.merge(total, scale) };
+        total(&self.nodes[..self.len], scale)
+    }
+}
+
+/// All tiles of a run, from its subtrees: from the last to the first.
+#[inline(always)]
+fn total(nodes: &[Stats], scale: f64) -> Stats {
+    let mut total = Stats::NONE;
+    for (i, node) in nodes.iter().rev().enumerate() {
+        total = if i == 0 { *node } else { node.merge(total, scale) };
+    }
+    total
+}
+
+/// The [`Tree`] of a row from its first tile on, in as little room as its length needs.
+#[cfg(feature = "linear")]
+pub(crate) struct Prefix<'a> {
+    /// [`Self::room`] nodes.
+    pub(crate) nodes: &'a mut [Stats],
+    /// Tiles so far.
+    pub(crate) tiles: usize,
+}
+
+#[cfg(feature = "linear")]
+impl Prefix<'_> {
+    /// Nodes that a row of so many tiles needs: one for each level.
+    pub(crate) fn room(tiles: usize) -> usize {
+        (usize::BITS - tiles.leading_zeros()) as usize
+    }
+
+    /// Appends the next tile.
+    pub(crate) fn push(&mut self, tile: Stats, scale: f64) {
+        let (mut node, mut len) = (tile, self.tiles.count_ones() as usize);
+        // Each level that is complete is a sibling.
+        for _ in 0..self.tiles.trailing_ones() {
+            len -= 1;
+            node = self.nodes[len].merge(node, scale);
         }
-        total
+        self.nodes[len] = node;
+        self.tiles += 1;
+    }
+
+    /// All tiles.
+    pub(crate) fn total(&self, scale: f64) -> Stats {
+        total(&self.nodes[..self.tiles.count_ones() as usize], scale)
     }
 }

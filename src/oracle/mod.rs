@@ -27,6 +27,7 @@ mod binary;
 mod classes;
 mod divergence;
 mod double_double;
+mod linear;
 mod options;
 mod real;
 mod row;
@@ -39,6 +40,7 @@ pub use divergence::{
     kl_divergence_of_logits,
 };
 pub use double_double::DoubleDouble;
+pub use linear::{Linear, LinearLoss, linear_cross_entropy};
 pub use options::{Options, RowLoss};
 pub use real::Real;
 pub use statistics::{RowStatistics, calibration, entropy_backward, row_statistics};
