@@ -114,7 +114,7 @@ fn on_one_thread_no_call_allocates_the_first_one_included() {
 /// More than 2^17 elements: a call splits from there on.
 const SPLIT: (usize, usize) = (600, 400);
 /// A row that is cut into parts.
-const CUT: (usize, usize) = (1, 100_000);
+const CUT: (usize, usize) = (1, 40_000);
 /// Calls after which every worker has run its first steal, and every scratch vector has its size.
 const WARM_UP: usize = 10;
 
