@@ -90,17 +90,9 @@ struct Cut {
     parts: usize,
 }
 
-/// What a cut depends on, besides the threads.
-#[derive(Clone, Copy, Debug)]
-struct Work {
-    rows: usize,
-    classes: usize,
-    cuts_rows: bool,
-}
-
 /// Runs a job on at most `threads` threads (0: as many as there are); returns the sums of its leaves.
 pub(crate) fn run<J: Job>(threads: usize, classes: usize, job: J) -> Sums {
-    let cut = cut(threads, Work { rows: job.rows(), classes, cuts_rows: J::CUTS_ROWS });
+    let cut = cut(threads, job.rows(), classes, J::CUTS_ROWS);
     let leaf = leaf_rows(classes);
     if cut.parts > 1 { on_worker(|| run_cut(job, leaf, cut)) } else { run_cut(job, leaf, cut) }
 }
@@ -189,7 +181,7 @@ use threads::{cut, join, on_worker};
 
 #[cfg(feature = "rayon")]
 mod threads {
-    use super::{Cut, Work, leaf_rows};
+    use super::{Cut, leaf_rows};
     pub(super) use rayon::join;
 
     /// A piece should run some 30 µs at the least, or waking a thread for it does not pay.
@@ -209,8 +201,7 @@ mod threads {
     }
 
     /// How to cut a batch; asks for the number of threads only where there is enough to do.
-    pub(super) fn cut(bound: usize, work: Work) -> Cut {
-        let Work { rows, classes, cuts_rows } = work;
+    pub(super) fn cut(bound: usize, rows: usize, classes: usize, cuts_rows: bool) -> Cut {
         let leaves = rows.div_ceil(leaf_rows(classes));
         let most_pieces = (rows.saturating_mul(classes) / PIECE_ELEMENTS).min(leaves);
         let most_parts = if cuts_rows { classes / PART_ELEMENTS } else { 1 };
@@ -254,9 +245,9 @@ use one_thread::{cut, join, on_worker};
 
 #[cfg(not(feature = "rayon"))]
 mod one_thread {
-    use super::{Cut, Work};
+    use super::Cut;
 
-    pub(super) fn cut(_bound: usize, _work: Work) -> Cut {
+    pub(super) fn cut(_bound: usize, _rows: usize, _classes: usize, _cuts_rows: bool) -> Cut {
         Cut { pieces: 1, parts: 1 }
     }
 
