@@ -79,7 +79,7 @@ const LEAF_ELEMENTS: usize = 8192;
 
 /// Rows in a leaf: a power of two.
 pub(crate) fn leaf_rows(classes: usize) -> usize {
-    let rows = (LEAF_ELEMENTS / classes.max(1)).clamp(1, 1024);
+    let rows = (LEAF_ELEMENTS / classes.max(1)).clamp(1, 4096);
     1 << rows.ilog2()
 }
 

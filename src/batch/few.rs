@@ -20,14 +20,17 @@ pub(crate) fn are_few(classes: usize) -> bool {
 /// become the faster ones.
 const MOST_CLASSES: usize = 128;
 
-const LITTLE: usize = 512;
+/// Elements in a block of very few classes: clearing more room would take longer than a few rows.
+const LITTLE: usize = 1024;
+/// Of so many classes a block still has several vectors of rows.
+const VERY_FEW: usize = 16;
 
 /// Runs a job of few classes; statistics are not its business.
 pub(crate) fn run<E: Float>(mut job: SparseJob<'_, E>) -> [f64; SUMS] {
     let (rows, classes) = job.pass.shape();
+    let most = if classes <= VERY_FEW { LITTLE } else { 2 * E::TILE };
     // Whole vectors of rows, in the first-level cache.
-    let block = (2 * E::TILE / classes / E::LANES * E::LANES).min(rows);
-    // Clearing room for a block would take longer than a few rows.
+    let block = (most / classes / E::LANES * E::LANES).min(rows);
     let mut little = Scratch([E::ZERO; LITTLE]);
     let mut room = Room::new();
     let mut totals = [0.0; SUMS];

@@ -30,23 +30,39 @@ pub trait Hooks<E: Float>: Copy {
     fn exchange(self, a: Self::V, b: Self::V, run: usize) -> (Self::V, Self::V);
 }
 
-/// Swaps the off-diagonal quarters of the square, then of each of its quarters, and so on.
+/// Swaps the off-diagonal quarters of the square, then of each of its quarters, and so on. The levels are
+/// written out: a loop over them is unrolled too late to keep the rows in registers.
 #[inline(always)]
 fn transpose<E: Float, H: Hooks<E>>(
     hooks: H,
     lanes: usize,
     mut rows: [H::V; MOST_IN_REGISTER],
 ) -> [H::V; MOST_IN_REGISTER] {
-    let mut run = lanes / 2;
-    while run > 0 {
-        for i in 0..lanes {
-            if i & run == 0 {
-                (rows[i], rows[i + run]) = hooks.exchange(rows[i], rows[i + run], run);
-            }
-        }
-        run /= 2;
+    if lanes >= 16 {
+        swap_quarters(hooks, lanes, &mut rows, 8);
     }
+    if lanes >= 8 {
+        swap_quarters(hooks, lanes, &mut rows, 4);
+    }
+    if lanes >= 4 {
+        swap_quarters(hooks, lanes, &mut rows, 2);
+    }
+    swap_quarters(hooks, lanes, &mut rows, 1);
     rows
+}
+
+#[inline(always)]
+fn swap_quarters<E: Float, H: Hooks<E>>(
+    hooks: H,
+    lanes: usize,
+    rows: &mut [H::V; MOST_IN_REGISTER],
+    run: usize,
+) {
+    for i in 0..lanes {
+        if i & run == 0 {
+            (rows[i], rows[i + run]) = hooks.exchange(rows[i], rows[i + run], run);
+        }
+    }
 }
 
 /// A kernel and the instruction set to run it on, for a token's `vectorize`.
