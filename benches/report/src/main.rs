@@ -4,10 +4,11 @@
 //! cargo run --release --manifest-path benches/report/Cargo.toml
 //! ```
 //!
-//! Reads `kernels.json`, `compare.json` and, if it is there, `python.json` in `target/xent-bench`, or
+//! Reads `kernels.json`, `compare.json` and, if they are there, `python.json` and `linear.json` in `target/xent-bench`, or
 //! where `XENT_BENCH_DIR` says.
 
 mod charts;
+mod linear;
 mod page;
 mod rows;
 mod tables;
@@ -61,6 +62,14 @@ fn run() -> Result<(), String> {
     println!("{}", file.display());
     for (name, picture) in charts::draw(&compared[0].rows)? {
         let file = docs.join(name);
+        fs::write(&file, picture).map_err(|e| format!("{}: {e}", file.display()))?;
+        println!("{}", file.display());
+    }
+    // Of its own run: `cargo bench --features linear --bench linear`.
+    let head = results.join("linear.json");
+    if head.exists() {
+        let file = docs.join("linear.svg");
+        let picture = linear::draw(&rows::read(&head)?)?;
         fs::write(&file, picture).map_err(|e| format!("{}: {e}", file.display()))?;
         println!("{}", file.display());
     }
