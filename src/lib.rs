@@ -36,7 +36,7 @@
 //! # Allocation
 //!
 //! Calls write into the caller's buffers, and nothing is allocated: what a call needs besides is on the
-//! stack, at most some 100 kB. (Rayon allocates a little now and then to hand work to its threads.)
+//! stack, at most some 200 kB. (Rayon allocates a little now and then to hand work to its threads.)
 //! Only `LinearCrossEntropy` allocates, within a budget that the caller sets.
 //!
 //! # Features
