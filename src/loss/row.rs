@@ -106,15 +106,25 @@ impl Kernel<f64> for OfLabels<'_> {
 
     #[inline(always)]
     fn run<L: Lanes<f64>>(mut self, l: L) {
-        let mut at = 0;
-        while at < self.count {
-            self.register(l.register(), at);
-            at += L::Register::LANES;
+        // A group of registers may be wider than the rows, one register is not.
+        if L::Register::LANES <= TOGETHER {
+            self.each(l.register());
+        } else {
+            self.each(l.register().register());
         }
     }
 }
 
 impl OfLabels<'_> {
+    #[inline(always)]
+    fn each<R: Lanes<f64>>(&mut self, r: R) {
+        let mut at = 0;
+        while at < self.count {
+            self.register(r, at);
+            at += R::LANES;
+        }
+    }
+
     #[inline(always)]
     fn register<R: Lanes<f64>>(&mut self, r: R, at: usize) {
         let end = at + R::LANES;
