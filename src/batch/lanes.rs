@@ -2,6 +2,7 @@
 
 use super::sparse::Recipe;
 use crate::elem::Float;
+use crate::elementary::ExpTerm;
 use crate::isa::Lanes;
 use crate::kernel::across::{self, Frame, LaneAsk, LaneGradient, MOST_LANES, Planes};
 use crate::labels::Targets;
@@ -109,7 +110,7 @@ impl<E: Float> Recipe<'_, E> {
             lost: r.select_eq(nll.loss, nll.loss, zero, nan),
             counts: if weighing.no_weight { zero } else { counts },
         };
-        let frame = Frame { reference: stats.reference, scale: ask.scale };
+        let frame = Frame { reference: stats.reference, scale: ask.scale, exp: ExpTerm::new(r) };
         across::gradient(r, classes, &lanes, frame, spread, planes);
         losses
     }

@@ -3,6 +3,7 @@
 use super::ln;
 use crate::elem::{Float, horner};
 use crate::isa::{Lanes, One};
+use core::hint::black_box;
 
 /// Clamped `u`, `-r` and `2^r` with `r = round(u · log2 e)`, for `u <= EXP_CEILING`.
 ///
@@ -33,19 +34,52 @@ pub(crate) fn exp_below<E: Float, L: Lanes<E>>(l: L, u: L::V) -> L::V {
     l.mul(horner(l, g, E::EXP_FRACTION), power)
 }
 
-/// `e^u` of a term of a sum, `u <= 0`, to (3 + |u| / 4) ULP; 0 where that is no normal number, and for
-/// `u = 0` exactly 1.
+/// Coefficients of [`Float::EXP_2_FRACTION`]: enough for any element type.
+const MOST_COEFFICIENTS: usize = 11;
+
+/// `e^u` of the terms of a sum, and its constants.
 ///
-/// `u · log2 e` is split into an integer and a fraction by one fused operation each, so that its only error
-/// is that of `log2 e`, 0.22 (`f32`) or 0.13 (`f64`) of half an ULP for each unit of `u`: the bounds of all
-/// sums and gradients grow with the distance anyway, and it is two operations shorter than [`exp`].
-#[inline(always)]
-pub(crate) fn exp_term<E: Float, L: Lanes<E>>(l: L, u: L::V) -> L::V {
-    let u = l.max(l.splat(E::EXP_FLOOR), u);
-    let (log2_e, magic) = (l.splat(E::LOG2_E), l.splat(E::ROUND_TO_EXPONENT));
-    let z = l.mul_add(u, log2_e, magic);
-    let f = l.mul_add(u, log2_e, l.sub(magic, z));
-    l.mul(horner(l, f, E::EXP_2_FRACTION), l.bits_to_exponent(z))
+/// The compiler does not see that they are constants: it would broadcast each of them again for each register,
+/// an instruction apiece, where a vector that lies in memory is an operand of the multiplication.
+#[derive(Clone, Copy)]
+pub(crate) struct ExpTerm<V> {
+    floor: V,
+    log2_e: V,
+    magic: V,
+    fraction: [V; MOST_COEFFICIENTS],
+}
+
+impl<V: Copy> ExpTerm<V> {
+    #[inline(always)]
+    pub(crate) fn new<E: Float, L: Lanes<E, V = V>>(l: L) -> Self {
+        let mut fraction = [l.splat(E::ZERO); MOST_COEFFICIENTS];
+        for (vector, c) in fraction.iter_mut().zip(E::EXP_2_FRACTION) {
+            *vector = l.splat(black_box(*c));
+        }
+        ExpTerm {
+            floor: l.splat(black_box(E::EXP_FLOOR)),
+            log2_e: l.splat(black_box(E::LOG2_E)),
+            magic: l.splat(black_box(E::ROUND_TO_EXPONENT)),
+            fraction,
+        }
+    }
+
+    /// `e^u`, `u <= 0`, to (3 + |u| / 4) ULP; 0 where that is no normal number, and for `u = 0` exactly 1.
+    ///
+    /// `u · log2 e` is split into an integer and a fraction by one fused operation each, so that its only
+    /// error is that of `log2 e`, 0.22 (`f32`) or 0.13 (`f64`) of half an ULP for each unit of `u`: the bounds
+    /// of all sums and gradients grow with the distance anyway, and it is two operations shorter than [`exp`].
+    #[inline(always)]
+    pub(crate) fn of<E: Float, L: Lanes<E, V = V>>(self, l: L, u: V) -> V {
+        let u = l.max(self.floor, u);
+        let z = l.mul_add(u, self.log2_e, self.magic);
+        let f = l.mul_add(u, self.log2_e, l.sub(self.magic, z));
+        let mut p = self.fraction[0];
+        for c in &self.fraction[1..E::EXP_2_FRACTION.len()] {
+            p = l.mul_add(p, f, *c);
+        }
+        l.mul(p, l.bits_to_exponent(z))
+    }
 }
 
 /// [`exp`] of one number.

@@ -1,7 +1,7 @@
 //! The passes across rows: a lane is a row, and the classes come one after the other.
 
 use crate::elem::Float;
-use crate::elementary::exp_term;
+use crate::elementary::ExpTerm;
 use crate::isa::Lanes;
 use crate::walk;
 
@@ -22,13 +22,14 @@ pub(crate) trait Planes<E: Float, R: Lanes<E>> {
 pub(crate) struct Frame<E, V> {
     pub(crate) reference: V,
     pub(crate) scale: E,
+    pub(crate) exp: ExpTerm<V>,
 }
 
 impl<E: Float, V: Copy> Frame<E, V> {
     /// `e^u`
     #[inline(always)]
     pub(crate) fn exponential<R: Lanes<E, V = V>>(self, r: R, x: V) -> V {
-        exp_term(r, r.mul(r.splat(self.scale), r.sub(x, self.reference)))
+        self.exp.of(r, r.mul(r.splat(self.scale), r.sub(x, self.reference)))
     }
 }
 
@@ -107,7 +108,7 @@ fn sums_of_exps<E: Float, R: Lanes<E>>(
     planes: &mut impl Planes<E, R>,
 ) -> R::V {
     let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
-    let frame = Frame { reference, scale };
+    let frame = Frame { reference, scale, exp: ExpTerm::new(r) };
     let [sum] = in_tiles(
         r,
         classes,

@@ -1,7 +1,7 @@
 //! The passes of the row functions' backward forms.
 
 use crate::elem::Float;
-use crate::elementary::{exp, exp_term};
+use crate::elementary::{ExpTerm, exp};
 use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
 use crate::walk::{self, Skip};
@@ -109,13 +109,14 @@ impl<E: Float> Kernel<E> for Entropy<'_, E> {
         let r = l.register();
         let (zero, max) = (r.splat(E::ZERO), r.splat(self.max));
         let (factor, mean) = (r.splat(self.factor), r.splat(self.mean));
+        let exp = ExpTerm::new(r);
         walk::map(
             l,
             &mut self.io,
             #[inline(always)]
             |x| {
                 let u = r.sub(x, max);
-                let e = exp_term(r, u);
+                let e = exp.of(r, u);
                 let product = r.mul(r.mul(e, r.sub(mean, u)), factor);
                 canonical(r, r.select_eq(e, zero, zero, product))
             },

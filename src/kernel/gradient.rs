@@ -1,7 +1,7 @@
 //! The gradient map: `factor · e^u - spread · w`, `u = scale · (x - max)`.
 
 use crate::elem::Float;
-use crate::elementary::exp_term;
+use crate::elementary::ExpTerm;
 use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
 use crate::walk;
@@ -86,6 +86,7 @@ impl<E: Float> Kernel<E> for OfLogits<'_, E> {
         let io = &mut io;
         let r = l.register();
         let (factor, minus) = (r.splat(map.factor), r.splat(E::ZERO - map.spread));
+        let exp = ExpTerm::new(r);
         let (top, by) = (r.splat(if max < E::LOWEST { E::LOWEST } else { max }), r.splat(scale));
         if map.spread != E::ZERO
             && let Some(weights) = map.weights
@@ -96,7 +97,7 @@ impl<E: Float> Kernel<E> for OfLogits<'_, E> {
                 weights,
                 #[inline(always)]
                 |x, w| {
-                    let e = exp_term(r, r.mul(by, r.sub(x, top)));
+                    let e = exp.of(r, r.mul(by, r.sub(x, top)));
                     r.mul_add(w, minus, r.mul(e, factor))
                 },
             );
@@ -105,21 +106,21 @@ impl<E: Float> Kernel<E> for OfLogits<'_, E> {
                 l,
                 io,
                 #[inline(always)]
-                |x| r.mul_add(exp_term(r, r.mul(by, r.sub(x, top))), factor, minus),
+                |x| r.mul_add(exp.of(r, r.mul(by, r.sub(x, top))), factor, minus),
             );
         } else if scale == E::ONE {
             walk::map(
                 l,
                 io,
                 #[inline(always)]
-                |x| r.mul(exp_term(r, r.sub(x, top)), factor),
+                |x| r.mul(exp.of(r, r.sub(x, top)), factor),
             );
         } else {
             walk::map(
                 l,
                 io,
                 #[inline(always)]
-                |x| r.mul(exp_term(r, r.mul(by, r.sub(x, top))), factor),
+                |x| r.mul(exp.of(r, r.mul(by, r.sub(x, top))), factor),
             );
         }
     }

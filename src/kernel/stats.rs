@@ -6,7 +6,7 @@
 
 use super::tree::Tree;
 use crate::elem::Float;
-use crate::elementary::{exp_f64, exp_term};
+use crate::elementary::{ExpTerm, exp_f64};
 use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
 use crate::walk::{self, Skip};
@@ -167,6 +167,7 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
         let StatsInto { io, ask } = self;
         let frame = Frame::new(l, io.source(), ask);
         let r = l.register();
+        let exp = ExpTerm::new(r);
         let (reference, scale) = (r.splat(frame.reference), r.splat(ask.scale));
         let sum = if ask.scale == E::ONE {
             walk::map_sum(
@@ -174,7 +175,7 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
                 io,
                 frame.skip,
                 #[inline(always)]
-                |x| exp_term(r, r.sub(x, reference)),
+                |x| exp.of(r, r.sub(x, reference)),
             )
         } else {
             walk::map_sum(
@@ -182,7 +183,7 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
                 io,
                 frame.skip,
                 #[inline(always)]
-                |x| exp_term(r, r.mul(scale, r.sub(x, reference))),
+                |x| exp.of(r, r.mul(scale, r.sub(x, reference))),
             )
         };
         Stats { sum: l.fold_add(sum).to_f64(), ..frame.stats }
@@ -193,6 +194,7 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
 fn of_tile<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
     let frame = Frame::new(l, x, ask);
     let r = l.register();
+    let exp = ExpTerm::new(r);
     let (reference, scale) = (r.splat(frame.reference), r.splat(ask.scale));
     if ask.moments {
         let zero = r.splat(E::ZERO);
@@ -203,7 +205,7 @@ fn of_tile<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
             #[inline(always)]
             |x| {
                 let u = r.mul(scale, r.sub(x, reference));
-                let e = exp_term(r, u);
+                let e = exp.of(r, u);
                 // 0 · -inf is 0 here.
                 let first = r.select_eq(e, zero, zero, r.mul(e, u));
                 let second = r.select_eq(e, zero, zero, r.mul(first, u));
@@ -219,7 +221,7 @@ fn of_tile<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
             x,
             frame.skip,
             #[inline(always)]
-            |x| [exp_term(r, r.sub(x, reference))],
+            |x| [exp.of(r, r.sub(x, reference))],
         )
     } else {
         walk::sum(
@@ -227,7 +229,7 @@ fn of_tile<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
             x,
             frame.skip,
             #[inline(always)]
-            |x| [exp_term(r, r.mul(scale, r.sub(x, reference)))],
+            |x| [exp.of(r, r.mul(scale, r.sub(x, reference)))],
         )
     };
     Stats { sum: l.fold_add(sum).to_f64(), ..frame.stats }
