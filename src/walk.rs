@@ -39,27 +39,6 @@ pub(crate) fn fold<E: Float, L: Lanes<E>>(
     acc
 }
 
-/// Folds `f` over the whole vectors of `x` and one that is padded, with two accumulators.
-#[inline(always)]
-pub(crate) fn fold_pair<E: Float, L: Lanes<E>>(
-    l: L,
-    x: &[E],
-    pad: E,
-    init: (L::V, L::V),
-    f: impl Fn((L::V, L::V), L::V) -> (L::V, L::V) + Copy,
-) -> (L::V, L::V) {
-    let mut acc = init;
-    let chunks = x.chunks_exact(L::LANES);
-    let tail = chunks.remainder();
-    for chunk in chunks {
-        acc = f(acc, l.load(chunk));
-    }
-    if !tail.is_empty() {
-        acc = f(acc, l.load_padded(tail, pad));
-    }
-    acc
-}
-
 /// One vector: `x`, padded to its length, and `pad` at index `excluded`, if that is in it.
 #[inline(always)]
 fn partial<E: Float, L: Lanes<E>>(l: L, x: &[E], excluded: Option<usize>, pad: E) -> L::V {
@@ -74,7 +53,7 @@ fn partial<E: Float, L: Lanes<E>>(l: L, x: &[E], excluded: Option<usize>, pad: E
 }
 
 /// Virtual vectors that one accumulator of [`sum`] takes, and sums that one takes on the next level.
-const BLOCK: usize = 4;
+pub(crate) const BLOCK: usize = 4;
 
 /// Where an element is read that no class has: past the end of the row, and at index `excluded`.
 #[derive(Clone, Copy)]
@@ -186,7 +165,7 @@ fn whole_block<E: Float, L: Lanes<E>, const N: usize>(
 
 /// The same of a block that may end within a vector, or within which an element is left out.
 #[inline(always)]
-fn ragged_block<E: Float, L: Lanes<E>, const N: usize>(
+pub(crate) fn ragged_block<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
     start: usize,
     end: usize,
@@ -205,31 +184,6 @@ fn ragged_block<E: Float, L: Lanes<E>, const N: usize>(
         at += L::LANES;
     }
     sums
-}
-
-/// Sums over `len` elements of what `f` gives for the register at an index: 0 past the end.
-#[inline(always)]
-pub(crate) fn sum_at<E: Float, L: Lanes<E>, const N: usize>(
-    l: L,
-    len: usize,
-    mut f: impl FnMut(usize) -> [Register<E, L>; N],
-) -> [L::V; N] {
-    in_blocks(
-        l,
-        len,
-        BLOCK * L::LANES,
-        #[inline(always)]
-        |start, end| {
-            ragged_block(
-                l,
-                start,
-                end,
-                #[inline(always)]
-                #[allow(clippy::redundant_closure, reason = "a reference to it is not inlined")]
-                |at| f(at),
-            )
-        },
-    )
 }
 
 /// The sum of all lanes of each vector. (The closure of an array's own `map` is not inlined.)
@@ -334,16 +288,16 @@ fn whole<E: Float, L: Lanes<E>>(
     acc
 }
 
-/// `target[i] = f(source[i])`; returns the sum of all `f`, added as in [`sum`].
+/// `target[i]` is the first of `f(source[i])`; returns the sums of all `f`, added as in [`sum`].
 #[inline(always)]
-pub(crate) fn map_sum<E: Float, L: Lanes<E>>(
+pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
     io: &mut RowIo<'_, E>,
     skip: Skip<E>,
-    f: impl Fn(Register<E, L>) -> Register<E, L> + Copy,
-) -> L::V {
+    f: impl Fn(Register<E, L>) -> [Register<E, L>; N] + Copy,
+) -> [L::V; N] {
     let r = l.register();
-    let [sum] = in_blocks(
+    in_blocks(
         l,
         io.source().len(),
         BLOCK * L::LANES,
@@ -357,8 +311,8 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>>(
                         |at| {
                             let end = at + L::Register::LANES;
                             let y = f(r.load(&source[at..end]));
-                            r.store(y, &mut target[at..end]);
-                            [y]
+                            r.store(y[0], &mut target[at..end]);
+                            y
                         },
                     ),
                     RowIo::InPlace(data) => whole_block(
@@ -367,8 +321,8 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>>(
                         |at| {
                             let data = &mut data[at..at + L::Register::LANES];
                             let y = f(r.load(data));
-                            r.store(y, data);
-                            [y]
+                            r.store(y[0], data);
+                            y
                         },
                     ),
                 }
@@ -380,14 +334,13 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>>(
                     #[inline(always)]
                     |at| {
                         let y = f(skip.read(r, io.source(), at));
-                        write(r, y, io.target(), at);
-                        [y]
+                        write(r, y[0], io.target(), at);
+                        y
                     },
                 )
             }
         },
-    );
-    sum
+    )
 }
 
 /// Stores as many lanes as there is room for, at most all.
@@ -487,14 +440,55 @@ pub(crate) fn map_two<E: Float, L: Lanes<E>>(
     f: impl Fn(Register<E, L>) -> (Register<E, L>, Register<E, L>) + Copy,
 ) {
     let r = l.register();
+    let lanes = L::Register::LANES;
     let len = io.source().len();
     let second = &mut second[..len];
-    let zeros = Skip::past_the_end(E::ZERO);
-    let mut at = 0;
-    while at < len {
-        let (a, b) = f(zeros.read(r, io.source(), at));
-        write(r, a, io.target(), at);
-        write(r, b, second, at);
-        at += L::Register::LANES;
+    let end = len - len % lanes;
+    match io {
+        RowIo::Apart(source, target) => {
+            let chunks = source.chunks_exact(lanes).zip(target.chunks_exact_mut(lanes));
+            for ((s, t), second) in chunks.zip(second.chunks_exact_mut(lanes)) {
+                let (a, b) = f(r.load(s));
+                r.store(a, t);
+                r.store(b, second);
+            }
+        }
+        RowIo::InPlace(data) => {
+            for (x, second) in data.chunks_exact_mut(lanes).zip(second.chunks_exact_mut(lanes)) {
+                let (a, b) = f(r.load(x));
+                r.store(a, x);
+                r.store(b, second);
+            }
+        }
+    }
+    if end < len {
+        let (a, b) = f(r.load_padded(&io.source()[end..], E::ZERO));
+        r.store_head(a, &mut io.target()[end..]);
+        r.store_head(b, &mut second[end..]);
+    }
+}
+
+/// `(x[i], y[i]) = f(x[i], y[i])`
+#[inline(always)]
+pub(crate) fn map_both<E: Float, L: Lanes<E>>(
+    l: L,
+    x: &mut [E],
+    y: &mut [E],
+    f: impl Fn(Register<E, L>, Register<E, L>) -> (Register<E, L>, Register<E, L>) + Copy,
+) {
+    let r = l.register();
+    let lanes = L::Register::LANES;
+    let y = &mut y[..x.len()];
+    let (mut x, mut y) = (x.chunks_exact_mut(lanes), y.chunks_exact_mut(lanes));
+    for (x, y) in (&mut x).zip(&mut y) {
+        let (a, b) = f(r.load(x), r.load(y));
+        r.store(a, x);
+        r.store(b, y);
+    }
+    let (x, y) = (x.into_remainder(), y.into_remainder());
+    if !x.is_empty() {
+        let (a, b) = f(r.load_padded(x, E::ZERO), r.load_padded(y, E::ZERO));
+        r.store_head(a, x);
+        r.store_head(b, y);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::elem::Float;
 use crate::isa::Token;
-use crate::kernel::stats::{Ask, Spread, StatsOf};
+use crate::kernel::stats::{Ask, Moments, Spread, StatsOf};
 use crate::labels::Targets;
 use crate::loss::row::{Apart, Calibration};
 use crate::par::{Job, SUMS};
@@ -40,7 +40,7 @@ impl<E: Float> Job for CalibrationJob<'_, E> {
             let Some(y) = self.targets.class(row) else { continue };
             let x = self.logits.row(row);
             let ask =
-                Ask { excluded: Some(y), scale: self.beta, moments: true, spread: Spread::Off };
+                Ask { excluded: Some(y), scale: self.beta, moments: Moments::Both, spread: Spread::Off };
             let others = self.token.run(StatsOf { x, ask });
             let apart = Apart { others, label: x[y].to_f64(), scale: self.beta.to_f64() };
             let terms = self.token.run(Calibration(apart));

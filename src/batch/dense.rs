@@ -8,7 +8,7 @@ use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::argmax::Largest;
 use crate::kernel::dense::{Mass, NegativeEntropy, Shortfall};
-use crate::kernel::stats::{Ask, Spread, StatsInto};
+use crate::kernel::stats::{Ask, Moments, Spread, StatsInto};
 use crate::loss::row::{Apart, OfTargets};
 use crate::par::{Job, SUMS};
 use crate::view::{RowIo, Rows};
@@ -107,7 +107,7 @@ impl<E: Float> DenseRecipe<'_, E> {
     ) -> [f64; 2] {
         let keep = t.len() <= E::TILE;
         let mut io = match io {
-            Some(io) if keep => Some(self.logits.capped_in_target(token, io, cap)),
+            Some(io) if keep => Some(self.logits.capped_in_target(token, io, cap, 0)),
             other => other,
         };
         // Of the capped logits, unless they are capped tile by tile.
@@ -129,7 +129,7 @@ impl<E: Float> DenseRecipe<'_, E> {
             total += mass;
         }
         let on_top = masses(token, &self.mass, &t[top..=top], top, room)[0].to_f64();
-        let ask = Ask { excluded: Some(top), scale, moments: false, spread: Spread::Off };
+        let ask = Ask { excluded: Some(top), scale, moments: Moments::None, spread: Spread::Off };
         let others = match &mut io {
             Some(io) if keep => token.run(StatsInto { io, ask }),
             Some(io) => logits.stats(token, io.source(), ask, cap),
@@ -156,7 +156,7 @@ impl<E: Float> DenseRecipe<'_, E> {
             self.weighing.gradient(outer, &row, Some(t), others.max, top);
         if keep {
             gradient.map.weights = Some(masses(token, &self.mass, t, 0, room));
-            self.logits.gradient_of_exps(token, io.target(), gradient, cap);
+            self.logits.gradient_of_exps(token, io.target(), gradient, (cap, 0));
         } else {
             let targets = Some((&self.mass, t, room));
             self.logits.gradient_of_logits(token, io.reborrow(), gradient, targets, cap);

@@ -138,34 +138,36 @@ impl LogitMap {
         tree.total(1.0)
     }
 
-    /// Puts the capped logits of a row of at most a tile into the target, and keeps their slopes;
-    /// returns where the logits of the loss are then.
+    /// Puts the capped logits of a row of at most a tile into the target, and keeps their slopes from an index
+    /// on; returns where the logits of the loss are then.
     pub(crate) fn capped_in_target<'r, E: Float>(
         &self,
         token: Token,
         mut io: RowIo<'r, E>,
         room: &mut CapRoom<E>,
+        slopes: usize,
     ) -> RowIo<'r, E> {
         let Some(cap) = self.cap() else { return io };
-        let len = io.source().len();
-        token.run(CapRow { cap, io: &mut io, slope: room.slope.get(len) });
+        let end = slopes + io.source().len();
+        token.run(CapRow { cap, io: &mut io, slope: &mut room.slope.get(end)[slopes..] });
         match io {
             RowIo::Apart(_, target) | RowIo::InPlace(target) => RowIo::InPlace(target),
         }
     }
 
-    /// Turns a row of at most a tile, that holds `e^u`, into the gradient.
+    /// Turns a row of at most a tile, that holds `e^u`, into the gradient; the slopes of a cap are kept from an
+    /// index on.
     pub(crate) fn gradient_of_exps<E: Float>(
         &self,
         token: Token,
         row: &mut [E],
         gradient: RowGradient<'_, E>,
-        room: &mut CapRoom<E>,
+        (room, slopes): (&mut CapRoom<E>, usize),
     ) {
         token.run(OfExps { map: gradient.map, row: &mut *row });
         row[gradient.fixed.0] = gradient.fixed.1;
         if self.softcap.is_some() {
-            let slope = room.slope.get(row.len());
+            let slope = &room.slope.get(slopes + row.len())[slopes..];
             token.run(Chain { gradient: row, slope });
         }
     }

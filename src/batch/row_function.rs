@@ -7,7 +7,7 @@ use crate::isa::Token;
 use crate::kernel::backward::{self, Dot};
 use crate::kernel::gradient::{Gradient, OfExps, OfLogits};
 use crate::kernel::log_prob::LogProb;
-use crate::kernel::stats::{Ask, Stats, StatsInto, StatsOf};
+use crate::kernel::stats::{Ask, Moments, Stats, StatsInto, StatsOf};
 use crate::loss::row::Ln;
 use crate::par::{Job, SUMS};
 use crate::view::{Io, Rows};
@@ -216,7 +216,7 @@ impl<E: Float> Job for EntropyBackwardJob<'_, E> {
         let token = self.token;
         for (row, upstream) in self.upstream.iter().enumerate() {
             let mut io = self.io.row(row);
-            let ask = Ask { moments: true, ..Ask::PLAIN };
+            let ask = Ask { moments: Moments::First, ..Ask::PLAIN };
             let stats = token.run(StatsOf { x: io.source(), ask });
             if !stats.is_positive() {
                 io.target().fill(E::NAN);

@@ -1,15 +1,16 @@
 //! Losses of rows of logits with integer labels, with or without the gradient and statistics.
 
 use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical};
-use super::statistics::{RowStatistics, write_statistics};
+use super::statistics::{RowStatistics, first_of, write_statistics};
 use super::{Weighing, few, long_row, split_rows};
 use crate::elem::Float;
 use crate::isa::Token;
+use crate::kernel::argmax::Largest;
 use crate::kernel::gradient::Gradient;
-use crate::kernel::stats::{Ask, Spread, Stats, StatsInto};
+use crate::kernel::stats::{Ask, Moments, Spread, Stats, StatsInto};
 use crate::labels::Targets;
 use crate::loss::Sparse;
-use crate::loss::row::{LabelRows, LabelTerms, OfLabels, TOGETHER};
+use crate::loss::row::{Apart, LabelRows, LabelTerms, OfLabels, TOGETHER};
 use crate::par::{Job, SUMS};
 use crate::view::{Io, RowIo, Rows};
 
@@ -115,27 +116,33 @@ impl<E: Float> Job for SparseJob<'_, E> {
     }
 
     fn run(mut self) -> [f64; SUMS] {
-        self.write_statistics();
-        if few::are_few(self.pass.shape().1) { few::run(self) } else { self.run_rows(1) }
+        if few::are_few(self.pass.shape().1) {
+            self.write_statistics();
+            few::run(self)
+        } else {
+            self.run_rows(1)
+        }
     }
 
     const CUTS_ROWS: bool = true;
-    fn run_in_parts(mut self, parts: usize) -> [f64; SUMS] {
-        self.write_statistics();
+    fn run_in_parts(self, parts: usize) -> [f64; SUMS] {
         self.run_rows(parts)
     }
 }
 
 impl<E: Float> SparseJob<'_, E> {
+    /// Those of all rows, in a pass of its own.
     fn write_statistics(&mut self) {
-        let Some(statistics) = &mut self.statistics else { return };
         let mut room = CapRoom::new();
-        let logits = self.pass.logits();
-        for row in 0..logits.rows() {
-            let class = self.targets.class(row);
-            let map = &self.recipe.logits;
-            write_statistics(self.token, logits.row(row), class, map, statistics, row, &mut room);
+        for row in 0..self.rows() {
+            self.write_statistics_of(row, &mut room);
         }
+    }
+
+    fn write_statistics_of(&mut self, row: usize, room: &mut CapRoom<E>) {
+        let Some(out) = &mut self.statistics else { return };
+        let (logits, class) = (self.pass.logits(), self.targets.class(row));
+        write_statistics(self.token, logits.row(row), class, &self.recipe.logits, out, row, room);
     }
 
     /// Row by row, each in at most so many parts, but for the arithmetic between the two passes.
@@ -165,16 +172,30 @@ impl<E: Float> SparseJob<'_, E> {
         for (i, row) in (start..end).enumerate() {
             let class = self.targets.class(row);
             block.classes[i] = class;
-            let Some(y) = class else { continue };
-            let ask = self.recipe.ask(y);
-            let (label, others) = match &mut self.pass {
+            let Some(y) = class else {
+                self.write_statistics_of(row, room);
+                continue;
+            };
+            let mut ask = self.recipe.ask(y);
+            let mut seek = false;
+            if let Some(wanted) = &self.statistics {
+                ask.moments = wanted.moments();
+                seek = wanted.argmax.is_some();
+            }
+            let (label, others, argmax) = match &mut self.pass {
                 Pass::LossOnly(logits) => {
-                    self.recipe.read(self.token, logits.row(row), ask, parts, room)
+                    self.recipe.read(self.token, logits.row(row), ask, seek, parts, room)
                 }
                 Pass::Gradient(io) => {
-                    self.recipe.read_into(self.token, io.row(row), ask, parts, room)
+                    let slopes = i * io.row(row).source().len();
+                    self.recipe.read_into(self.token, io.row(row), ask, seek, parts, (room, slopes))
                 }
             };
+            if let Some(out) = &mut self.statistics {
+                let scale = ask.scale.to_f64();
+                let apart = Apart { others, label: label.to_f64(), scale };
+                out.write(self.token, row, apart, true, argmax);
+            }
             let weight = self.row_weights.map_or(1.0, |w| w[row].to_f64());
             let upstream = self.upstream.map_or(1.0, |u| u[row].to_f64());
             self.recipe.enter(&mut block.rows, i, (others, label, y), weight, upstream);
@@ -213,7 +234,8 @@ impl<E: Float> SparseJob<'_, E> {
             };
             let (gradient, coefficients) = recipe.gradient(&block.rows, &terms, i, y);
             if io.source().len() <= E::TILE {
-                recipe.logits.gradient_of_exps(token, io.target(), gradient, room);
+                let slopes = i * io.source().len();
+                recipe.logits.gradient_of_exps(token, io.target(), gradient, (room, slopes));
             } else if parts > 1 {
                 long_row::gradient(token, &recipe.logits, io.reborrow(), gradient, parts);
             } else {
@@ -234,13 +256,13 @@ struct Block {
 const BLOCK_ELEMENTS: usize = 4096;
 
 impl<'a, E: Float> Recipe<'a, E> {
-    /// Rows that are worked on at once; under a cap there is room for the slopes of one.
+    /// Rows that are worked on at once; under a cap there is room for the slopes of two tiles.
     fn together(&self, classes: usize) -> usize {
-        if self.logits.softcap.is_some() {
-            1
-        } else {
-            (BLOCK_ELEMENTS / classes).clamp(1, TOGETHER)
-        }
+        let most = match self.logits.softcap {
+            Some(_) => 2 * E::TILE,
+            None => BLOCK_ELEMENTS,
+        };
+        (most / classes).clamp(1, TOGETHER)
     }
 
     /// The statistics that the loss of class `y` needs.
@@ -250,7 +272,7 @@ impl<'a, E: Float> Recipe<'a, E> {
             None => Spread::Uniform,
             Some(weights) => Spread::Weighted(weights),
         };
-        Ask { excluded: Some(y), scale: self.logits.factor(), moments: false, spread }
+        Ask { excluded: Some(y), scale: self.logits.factor(), moments: Moments::None, spread }
     }
 
     /// What becomes of the first `count` rows.
@@ -299,37 +321,42 @@ impl<'a, E: Float> Recipe<'a, E> {
         rows.outer[i] = self.logits.scale * weight * upstream;
     }
 
-    /// The label's logit and the statistics of the others.
+    /// The label's logit, the statistics of the others, and if it is wanted the first of the largest.
     fn read(
         &self,
         token: Token,
         x: &[E],
         ask: Ask<'_, E>,
+        seek: bool,
         parts: usize,
         room: &mut CapRoom<E>,
-    ) -> (E, Stats) {
+    ) -> (E, Stats, usize) {
         let label = self.logits.one(token, x[ask.excluded.unwrap_or(0)]);
         let others = match parts {
             1 => self.logits.stats(token, x, ask, room),
             _ => long_row::stats(token, &self.logits, x, ask, parts),
         };
-        (label, others)
+        let largest = label.to_f64().max(others.max);
+        let argmax = if seek { first_of(token, x, &self.logits, largest, room) } else { 0 };
+        (label, others, argmax)
     }
 
-    /// The same; a row of at most a tile leaves `e^u` in the target.
+    /// The same; a row of at most a tile leaves `e^u` in the target, and the slopes of a cap in its room.
     fn read_into(
         &self,
         token: Token,
         io: RowIo<'_, E>,
         ask: Ask<'_, E>,
+        seek: bool,
         parts: usize,
-        room: &mut CapRoom<E>,
-    ) -> (E, Stats) {
+        (room, slopes): (&mut CapRoom<E>, usize),
+    ) -> (E, Stats, usize) {
         if io.source().len() > E::TILE {
-            return self.read(token, io.source(), ask, parts, room);
+            return self.read(token, io.source(), ask, seek, parts, room);
         }
-        let mut io = self.logits.capped_in_target(token, io, room);
+        let mut io = self.logits.capped_in_target(token, io, room, slopes);
         let label = io.source()[ask.excluded.unwrap_or(0)];
-        (label, token.run(StatsInto { io: &mut io, ask }))
+        let argmax = if seek { token.run(Largest(io.source())).1 } else { 0 };
+        (label, token.run(StatsInto { io: &mut io, ask }), argmax)
     }
 }

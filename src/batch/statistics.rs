@@ -6,7 +6,7 @@ use crate::elem::Float;
 use crate::error::Error;
 use crate::isa::Token;
 use crate::kernel::argmax::First;
-use crate::kernel::stats::{Ask, Spread};
+use crate::kernel::stats::{Ask, Moments, Spread};
 use crate::loss::row::{Apart, Entropy};
 
 /// Where the statistics of the rows go, one element for each row; what is `None` is not wanted.
@@ -94,7 +94,46 @@ impl<T> RowStatistics<'_, T> {
     }
 }
 
-/// Writes what is wanted of a row.
+impl<E: Float> RowStatistics<'_, E> {
+    /// What must be known of the sum.
+    pub(crate) fn moments(&self) -> Moments {
+        if self.entropy.is_some() { Moments::First } else { Moments::None }
+    }
+
+    /// Writes what is wanted of a row; `apart` is from its label, if it has one.
+    pub(crate) fn write(
+        &mut self,
+        token: Token,
+        row: usize,
+        apart: Apart,
+        has_label: bool,
+        argmax: usize,
+    ) {
+        let (nll, entropy) = token.run(Entropy(apart));
+        let lost = nll.loss.is_nan();
+        let put = |value: f64| if lost || value.is_nan() { E::NAN } else { E::from_f64(value) };
+        if let Some(max) = &mut self.max {
+            max[row] = put(apart.top());
+        }
+        if let Some(lse) = &mut self.log_sum_exp {
+            lse[row] = put(apart.top() + nll.log_sum);
+        }
+        if let Some(logit) = &mut self.target_logit {
+            logit[row] = if has_label { put(apart.label * apart.scale) } else { E::ZERO };
+        }
+        if let Some(prob) = &mut self.target_log_prob {
+            prob[row] = if has_label { put(0.0 - nll.loss) } else { E::ZERO };
+        }
+        if let Some(out) = &mut self.entropy {
+            out[row] = put(entropy);
+        }
+        if let Some(out) = &mut self.argmax {
+            out[row] = if lost { 0 } else { argmax };
+        }
+    }
+}
+
+/// Writes what is wanted of a row that is read for nothing else.
 pub(crate) fn write_statistics<E: Float>(
     token: Token,
     x: &[E],
@@ -105,47 +144,29 @@ pub(crate) fn write_statistics<E: Float>(
     room: &mut CapRoom<E>,
 ) {
     let scale = logits.factor::<E>();
-    let ask = Ask { excluded: class, scale, moments: out.entropy.is_some(), spread: Spread::Off };
+    let ask = Ask { excluded: class, scale, moments: out.moments(), spread: Spread::Off };
     let others = logits.stats(token, x, ask, room);
     // A label that weighs nothing leaves the others as they are.
     let label = class.map_or(E::NEG_INFINITY, |y| logits.one(token, x[y]));
     let apart = Apart { others, label: label.to_f64(), scale: scale.to_f64() };
-    let (nll, entropy) = token.run(Entropy(apart));
-    let lost = nll.loss.is_nan();
-    let put = |value: f64| if lost || value.is_nan() { E::NAN } else { E::from_f64(value) };
-    if let Some(max) = &mut out.max {
-        max[row] = put(apart.top());
-    }
-    if let Some(lse) = &mut out.log_sum_exp {
-        lse[row] = put(apart.top() + nll.log_sum);
-    }
-    if let Some(logit) = &mut out.target_logit {
-        logit[row] = if class.is_some() { put(apart.label * apart.scale) } else { E::ZERO };
-    }
-    if let Some(prob) = &mut out.target_log_prob {
-        prob[row] = if class.is_some() { put(0.0 - nll.loss) } else { E::ZERO };
-    }
-    if let Some(out) = &mut out.entropy {
-        out[row] = put(entropy);
-    }
-    if let Some(argmax) = &mut out.argmax {
-        let top = if apart.label < others.max { others.max } else { apart.label };
-        let top = E::from_f64(top);
-        argmax[row] = if lost { 0 } else { first_of(token, x, logits, top, room) };
-    }
+    let argmax = match out.argmax {
+        Some(_) => first_of(token, x, logits, apart.largest(), room),
+        None => 0,
+    };
+    out.write(token, row, apart, class.is_some(), argmax);
 }
 
 /// The first class whose logit is `top`, among those that the loss sees.
-fn first_of<E: Float>(
+pub(super) fn first_of<E: Float>(
     token: Token,
     x: &[E],
     logits: &LogitMap,
-    top: E,
+    top: f64,
     room: &mut CapRoom<E>,
 ) -> usize {
     for (i, tile) in x.chunks(E::TILE).enumerate() {
         let x = logits.tile(token, tile, room);
-        if let Some(j) = token.run(First { x, value: top }) {
+        if let Some(j) = token.run(First { x, value: E::from_f64(top) }) {
             return i * E::TILE + j;
         }
     }

@@ -5,7 +5,7 @@
 
 #![allow(clippy::approx_constant, reason = "coefficients are fitted: close to ln 2 is not ln 2")]
 
-use super::{Float, Scratch, horner};
+use super::{Float, Scratch, polynomial};
 use crate::isa::{Isa, Lanes};
 
 impl Float for f32 {
@@ -88,7 +88,7 @@ impl Float for f32 {
     /// `f^2 (-1/2 + f P(f))`, `P` of degree 7: 0.22 · 2^-24 of `ln(1 + f)` before rounding.
     #[inline(always)]
     fn ln_1p_minus<L: Lanes<Self>>(l: L, f: L::V) -> L::V {
-        let p = horner(
+        let p = polynomial(
             l,
             f,
             &[

@@ -4,7 +4,7 @@
 
 #![allow(clippy::approx_constant, reason = "coefficients are fitted: close to ln 2 is not ln 2")]
 
-use super::{Float, Scratch, horner};
+use super::{Float, Scratch, polynomial};
 use crate::isa::{Isa, Lanes};
 
 impl Float for f64 {
@@ -111,7 +111,7 @@ impl Float for f64 {
     fn ln_1p_minus<L: Lanes<Self>>(l: L, f: L::V) -> L::V {
         let s = l.div(f, l.add(l.splat(2.0), f));
         let z = l.mul(s, s);
-        let r = horner(
+        let r = polynomial(
             l,
             z,
             &[

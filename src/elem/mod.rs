@@ -108,12 +108,45 @@ impl<E, const N: usize> AsMut<[E]> for Scratch<E, N> {
     }
 }
 
-/// Horner's rule from the highest coefficient down, one fused operation a step.
+/// A polynomial of degree 15 or less from its coefficients, highest power first, by halves (Estrin's scheme): a
+/// few products more than Horner's rule, and a chain of operations as long as the logarithm of the degree.
+///
+/// No loop: the optimizer unrolls one too late to keep the halves in registers.
 #[inline(always)]
-pub(crate) fn horner<E: Float, L: Lanes<E>>(l: L, x: L::V, coefficients: &[E]) -> L::V {
-    let mut acc = l.splat(coefficients[0]);
-    for &c in &coefficients[1..] {
-        acc = l.mul_add(acc, x, l.splat(c));
+pub(crate) fn polynomial<E: Float, L: Lanes<E>>(l: L, x: L::V, coefficients: &[E]) -> L::V {
+    let x2 = l.mul(x, x);
+    let x4 = l.mul(x2, x2);
+    match coefficients.len().checked_sub(8) {
+        None | Some(0) => up_to_8(l, [x, x2, x4], coefficients),
+        Some(high) => {
+            let (high, low) = coefficients.split_at(high);
+            let high = up_to_8(l, [x, x2, x4], high);
+            l.mul_add(high, l.mul(x4, x4), up_to_8(l, [x, x2, x4], low))
+        }
     }
-    acc
+}
+
+#[inline(always)]
+fn up_to_8<E: Float, L: Lanes<E>>(l: L, [x, x2, x4]: [L::V; 3], coefficients: &[E]) -> L::V {
+    match coefficients.len().checked_sub(4) {
+        None | Some(0) => up_to_4(l, [x, x2], coefficients),
+        Some(high) => {
+            let (high, low) = coefficients.split_at(high);
+            l.mul_add(up_to_4(l, [x, x2], high), x4, up_to_4(l, [x, x2], low))
+        }
+    }
+}
+
+#[inline(always)]
+fn up_to_4<E: Float, L: Lanes<E>>(l: L, [x, x2]: [L::V; 2], coefficients: &[E]) -> L::V {
+    match *coefficients {
+        [a] => l.splat(a),
+        [b, a] => l.mul_add(l.splat(b), x, l.splat(a)),
+        [c, b, a] => l.mul_add(l.splat(c), x2, l.mul_add(l.splat(b), x, l.splat(a))),
+        [d, c, b, a] => {
+            let high = l.mul_add(l.splat(d), x, l.splat(c));
+            l.mul_add(high, x2, l.mul_add(l.splat(b), x, l.splat(a)))
+        }
+        _ => l.splat(E::ZERO),
+    }
 }

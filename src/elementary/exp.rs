@@ -1,7 +1,7 @@
 //! The exponential, and the hyperbolic tangent and powers that are made of it.
 
 use super::ln;
-use crate::elem::{Float, horner};
+use crate::elem::{Float, polynomial};
 use crate::isa::{Lanes, One};
 use core::hint::black_box;
 
@@ -21,6 +21,13 @@ fn reduce<E: Float, L: Lanes<E>>(l: L, u: L::V) -> (L::V, L::V) {
     (l.mul_add(minus_r, l.splat(E::LN_2_LO), g), l.bits_to_exponent(z))
 }
 
+/// `e^g - 1` for `|g| <= ln 2 / 2`: the polynomial without its constant.
+#[inline(always)]
+fn fraction_minus_one<E: Float, L: Lanes<E>>(l: L, g: L::V) -> L::V {
+    let powers = &E::EXP_FRACTION[..E::EXP_FRACTION.len() - 2];
+    l.mul_add(l.mul(g, g), polynomial(l, g, powers), g)
+}
+
 /// `e^u` to 1 ULP where it is a normal number, 0 far below, `inf` above.
 #[inline(always)]
 pub(crate) fn exp<E: Float, L: Lanes<E>>(l: L, u: L::V) -> L::V {
@@ -31,7 +38,7 @@ pub(crate) fn exp<E: Float, L: Lanes<E>>(l: L, u: L::V) -> L::V {
 #[inline(always)]
 pub(crate) fn exp_below<E: Float, L: Lanes<E>>(l: L, u: L::V) -> L::V {
     let (g, power) = reduce(l, u);
-    l.mul(horner(l, g, E::EXP_FRACTION), power)
+    l.mul(l.add(fraction_minus_one(l, g), l.splat(E::ONE)), power)
 }
 
 /// Coefficients of [`Float::EXP_2_FRACTION`]: enough for any element type.
@@ -88,26 +95,36 @@ pub(crate) fn exp_f64(x: f64) -> f64 {
     exp(One, x)
 }
 
-/// `tanh z` and its derivative, neither by a difference that cancels.
-///
-/// With `e = e^(-2|z|)` and `m = e - 1`, which comes from the polynomial without its constant, the
-/// first is `-m / (2 + m)` and the second `4 e / (2 + m)²`: one division.
+/// `tanh z` and its derivative, neither by a difference that cancels, in two halves: of as long a chain of
+/// operations the processor could look at few registers at a time.
 #[inline(always)]
 pub(crate) fn tanh<E: Float, L: Lanes<E>>(l: L, z: L::V) -> (L::V, L::V) {
+    let (rest, e) = tanh_begin(l, z);
+    tanh_end(l, rest, e)
+}
+
+/// `1 - e^(-2|z|)` with the sign of `z`, from the polynomial without its constant, and `e^(-2|z|)`.
+#[inline(always)]
+pub(crate) fn tanh_begin<E: Float, L: Lanes<E>>(l: L, z: L::V) -> (L::V, L::V) {
+    let (zero, one) = (l.splat(E::ZERO), l.splat(E::ONE));
+    let down = l.min(l.sub(zero, z), z);
+    let (g, power) = reduce(l, l.add(down, down));
+    let minus_one = fraction_minus_one(l, g);
+    let e = l.mul(l.add(minus_one, one), power);
+    let m = l.mul_add(minus_one, power, l.sub(power, one));
+    (l.select_lt(z, zero, m, l.sub(zero, m)), e)
+}
+
+/// With `a = 1 - e` these are `a / (2 - a)` and `4 e / (2 - a)²`: one division. Where `e` is flushed to 0 the
+/// tangent is 1.
+#[inline(always)]
+pub(crate) fn tanh_end<E: Float, L: Lanes<E>>(l: L, rest: L::V, e: L::V) -> (L::V, L::V) {
     let (zero, one) = (l.splat(E::ZERO), l.splat(E::ONE));
     let two = l.add(one, one);
-    let down = l.select_lt(z, zero, z, l.sub(zero, z));
-    let (g, power) = reduce(l, l.add(down, down));
-    let (_, powers) = E::EXP_FRACTION.split_last().unwrap_or((&E::ONE, &[]));
-    let minus_one = l.mul(g, horner(l, g, powers));
-    let e = l.mul(horner(l, g, E::EXP_FRACTION), power);
-    let m = l.mul_add(minus_one, power, l.sub(power, one));
-    let inverse = l.div(one, l.add(two, m));
-    let size = l.mul(l.sub(zero, m), inverse);
+    let size = l.max(l.sub(zero, rest), rest);
+    let inverse = l.div(one, l.sub(two, size));
     let half = l.add(inverse, inverse);
-    // Where e^(-2|z|) is flushed to 0, so is the clamped argument's tangent to 1.
-    let value = l.select_lt(z, zero, l.sub(zero, size), size);
-    (l.select_eq(z, zero, z, value), l.mul(l.mul(half, half), e))
+    (l.mul(rest, inverse), l.mul(l.mul(half, half), e))
 }
 
 /// Below it a power is made of products.

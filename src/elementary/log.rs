@@ -15,7 +15,7 @@ pub(crate) fn ln<E: Float, L: Lanes<E>>(l: L, x: L::V) -> L::V {
     let (k, m) = split(l, normal);
     let f = l.sub(m, l.splat(E::ONE));
     let y = assemble(l, l.add(k, shift), f, zero);
-    specials(l, x, x, y)
+    specials(l, x, y)
 }
 
 /// `ln(1 + x)` to 1 ULP; `-inf` at -1, NaN below.
@@ -39,7 +39,7 @@ pub(crate) fn ln_1p<E: Float, L: Lanes<E>>(l: L, x: L::V) -> L::V {
     let y = assemble(l, k, f, low);
     // For x so small that 1 + x is 1, ln(1 + x) is x to the last bit (and keeps the sign of 0).
     let y = l.select_eq(sum, one, l.mul_add(l.mul(x, x), l.splat(E::from_f64(-0.5)), x), y);
-    specials(l, sum, x, y)
+    specials(l, sum, y)
 }
 
 /// `ln(1 + x)` for `0 <= x <= 1`, to 1 ULP and a bit; half the work of [`ln_1p`].
@@ -79,13 +79,14 @@ fn assemble<E: Float, L: Lanes<E>>(l: L, k: L::V, f: L::V, low: L::V) -> L::V {
     l.add(high, l.add(dropped, tail))
 }
 
-/// Puts `-inf`, NaN and `inf` where the argument `a` of the logarithm asks for them.
+/// `y`, but `-inf`, NaN or `inf` where the argument `a` of the logarithm asks for them.
+///
+/// What they are does not wait for `y`, so that only two selections do.
 #[inline(always)]
-fn specials<E: Float, L: Lanes<E>>(l: L, a: L::V, x: L::V, y: L::V) -> L::V {
-    let zero = l.splat(E::ZERO);
-    let y = l.select_eq(a, l.splat(E::INFINITY), x, y);
-    let y = l.select_eq(a, zero, l.splat(E::NEG_INFINITY), y);
-    let y = l.select_lt(a, zero, l.splat(E::NAN), y);
-    // Only a NaN differs from itself.
-    l.select_eq(x, x, y, l.splat(E::NAN))
+fn specials<E: Float, L: Lanes<E>>(l: L, a: L::V, y: L::V) -> L::V {
+    let (zero, infinity) = (l.splat(E::ZERO), l.splat(E::INFINITY));
+    let other = l.select_eq(a, infinity, infinity, l.splat(E::NAN));
+    let other = l.select_eq(a, zero, l.splat(E::NEG_INFINITY), other);
+    // Neither comparison holds for a NaN.
+    l.select_lt(zero, a, l.select_lt(a, infinity, y, other), other)
 }

@@ -33,26 +33,24 @@ impl<E: Float> Kernel<E> for Largest<'_, E> {
     }
 }
 
+/// Virtual vectors that are searched at once.
+const VECTORS: usize = 8;
+
 #[inline(always)]
 fn first<E: Float, L: Lanes<E>>(l: L, x: &[E], value: E) -> Option<usize> {
-    let (wanted, none) = (l.splat(value), l.splat(E::INFINITY));
-    let step = l.splat(E::from_f64(E::LANES as f64));
-    for (i, tile) in x.chunks(E::TILE).enumerate() {
-        // Indices within a tile are exact in any element type.
-        let lanes = l.load(E::LANE_NUMBERS);
-        let (best, _) = walk::fold_pair(
+    let (wanted, one, zero) = (l.splat(value), l.splat(E::ONE), l.splat(E::ZERO));
+    let length = VECTORS * L::LANES;
+    for (i, run) in x.chunks(length).enumerate() {
+        let found = walk::fold(
             l,
-            tile,
-            E::NAN,
-            (none, lanes),
+            run,
+            Skip::past_the_end(E::NAN),
+            zero,
             #[inline(always)]
-            |(best, index), x| {
-                (l.min(best, l.select_eq(x, wanted, index, none)), l.add(index, step))
-            },
+            |found, x| l.max(found, l.select_eq(x, wanted, one, zero)),
         );
-        let best = E::ZERO - l.fold_max(l.sub(l.splat(E::ZERO), best));
-        if best < E::INFINITY {
-            return Some(i * E::TILE + best.to_f64() as usize);
+        if l.fold_max(found) > E::ZERO {
+            return run.iter().position(|x| *x == value).map(|j| i * length + j);
         }
     }
     None

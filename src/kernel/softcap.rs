@@ -1,7 +1,7 @@
 //! The cap `κ tanh(x / κ)` on logits, and its derivative.
 
 use crate::elem::Float;
-use crate::elementary::tanh;
+use crate::elementary::{tanh, tanh_begin, tanh_end};
 use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
 use crate::walk;
@@ -19,10 +19,18 @@ impl<E: Float> Softcap<E> {
     #[inline(always)]
     pub(crate) fn one<L: Lanes<E>>(self, l: L, x: L::V) -> (L::V, L::V) {
         let (value, slope) = tanh(l, l.mul(l.splat(self.inner), x));
+        self.scaled(l, value, slope)
+    }
+
+    #[inline(always)]
+    fn scaled<L: Lanes<E>>(self, l: L, value: L::V, slope: L::V) -> (L::V, L::V) {
         let slope = l.select_eq(slope, slope, slope, l.splat(E::NAN));
         (l.mul(l.splat(self.outer), value), slope)
     }
 }
+
+/// Virtual vectors that are capped at once: both halves of the work find them in the first-level cache.
+const VECTORS: usize = 8;
 
 /// Replaces logits by capped ones, and leaves `1 - tanh²` in `slope`.
 pub(crate) struct CapRow<'a, 'r, E> {
@@ -36,14 +44,34 @@ impl<E: Float> Kernel<E> for CapRow<'_, '_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) {
+        let CapRow { cap, io, slope } = self;
         let r = l.register();
-        walk::map_two(
-            l,
-            self.io,
-            self.slope,
-            #[inline(always)]
-            |x| self.cap.one(r, x),
-        );
+        let inner = r.splat(cap.inner);
+        let len = io.source().len();
+        let mut start = 0;
+        while start < len {
+            let end = len.min(start + VECTORS * L::LANES);
+            let mut io = io.part(start, end);
+            let slope = &mut slope[start..end];
+            walk::map_two(
+                l,
+                &mut io,
+                slope,
+                #[inline(always)]
+                |x| tanh_begin(r, r.mul(inner, x)),
+            );
+            walk::map_both(
+                l,
+                io.target(),
+                slope,
+                #[inline(always)]
+                |rest, e| {
+                    let (value, slope) = tanh_end(r, rest, e);
+                    cap.scaled(r, value, slope)
+                },
+            );
+            start = end;
+        }
     }
 }
 

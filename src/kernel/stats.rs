@@ -75,6 +75,14 @@ impl Stats {
     }
 }
 
+/// Which of [`Stats::moments`] are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moments {
+    None,
+    First,
+    Both,
+}
+
 /// The weights `w` of [`Stats::shortfall`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Spread<'a, E> {
@@ -104,14 +112,14 @@ pub(crate) struct Ask<'a, E> {
     pub(crate) excluded: Option<usize>,
     /// What logits are multiplied by; positive.
     pub(crate) scale: E,
-    pub(crate) moments: bool,
+    pub(crate) moments: Moments,
     pub(crate) spread: Spread<'a, E>,
 }
 
 impl<E: Float> Ask<'_, E> {
     /// `Σ e^(x - max)` of all classes.
     pub(crate) const PLAIN: Self =
-        Ask { excluded: None, scale: E::ONE, moments: false, spread: Spread::Off };
+        Ask { excluded: None, scale: E::ONE, moments: Moments::None, spread: Spread::Off };
 
     /// The same of the classes from `start` to `end`.
     #[inline(always)]
@@ -153,7 +161,7 @@ impl<E: Float> Kernel<E> for StatsOf<'_, E> {
 /// The statistics of a row of at most a tile, which leaves `e^u` in its target.
 ///
 /// While a row is in the first-level cache, scaling these is cheaper than to compute them again.
-/// At the excluded class it leaves 0.
+/// At the excluded class it leaves 0. It has no second moment.
 pub(crate) struct StatsInto<'a, 'r, E> {
     pub(crate) io: &'a mut RowIo<'r, E>,
     pub(crate) ask: Ask<'a, E>,
@@ -169,13 +177,29 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
         let r = l.register();
         let exp = ExpTerm::new(r);
         let (reference, scale) = (r.splat(frame.reference), r.splat(ask.scale));
-        let sum = if ask.scale == E::ONE {
+        if ask.moments != Moments::None {
+            let zero = r.splat(E::ZERO);
+            let sums = walk::map_sum(
+                l,
+                io,
+                frame.skip,
+                #[inline(always)]
+                |x| {
+                    let u = r.mul(scale, r.sub(x, reference));
+                    let e = exp.of(r, u);
+                    [e, r.select_eq(e, zero, zero, r.mul(e, u))]
+                },
+            );
+            let [sum, first] = walk::totals(l, sums);
+            return Stats { sum, moments: [first, 0.0], ..frame.stats };
+        }
+        let [sum] = if ask.scale == E::ONE {
             walk::map_sum(
                 l,
                 io,
                 frame.skip,
                 #[inline(always)]
-                |x| exp.of(r, r.sub(x, reference)),
+                |x| [exp.of(r, r.sub(x, reference))],
             )
         } else {
             walk::map_sum(
@@ -183,7 +207,7 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
                 io,
                 frame.skip,
                 #[inline(always)]
-                |x| exp.of(r, r.mul(scale, r.sub(x, reference))),
+                |x| [exp.of(r, r.mul(scale, r.sub(x, reference)))],
             )
         };
         Stats { sum: l.fold_add(sum).to_f64(), ..frame.stats }
@@ -196,7 +220,24 @@ fn of_tile<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
     let r = l.register();
     let exp = ExpTerm::new(r);
     let (reference, scale) = (r.splat(frame.reference), r.splat(ask.scale));
-    if ask.moments {
+    if ask.moments == Moments::First {
+        let zero = r.splat(E::ZERO);
+        let sums = walk::sum(
+            l,
+            x,
+            frame.skip,
+            #[inline(always)]
+            |x| {
+                let u = r.mul(scale, r.sub(x, reference));
+                let e = exp.of(r, u);
+                // 0 · -inf is 0 here.
+                [e, r.select_eq(e, zero, zero, r.mul(e, u))]
+            },
+        );
+        let [sum, first] = walk::totals(l, sums);
+        return Stats { sum, moments: [first, 0.0], ..frame.stats };
+    }
+    if ask.moments == Moments::Both {
         let zero = r.splat(E::ZERO);
         let sums = walk::sum(
             l,

@@ -1,7 +1,7 @@
 //! The losses that are a sum over elements, and their pass over a run of them.
 
 use super::binary;
-use super::divergence::{self, Divergence};
+use super::divergence::{Divergence, Term};
 use crate::elem::Float;
 use crate::isa::{Kernel, Lanes};
 use crate::kernel::pointwise::{self, Inputs};
@@ -41,35 +41,16 @@ impl<E: Float> Kernel<E> for OfElements<'_, E> {
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) -> f64 {
         let OfElements { loss, x, io, inputs, losses } = self;
-        let r = l.register();
         match loss {
-            Pointwise::BinaryCrossEntropy => pointwise::run(
-                l,
-                x,
-                io,
-                inputs,
-                losses,
-                #[inline(always)]
-                |x, t, q| binary::cross_entropy(r, x, t, q),
-            ),
-            Pointwise::BinaryFocal { alpha, gamma } => pointwise::run(
-                l,
-                x,
-                io,
-                inputs,
-                losses,
-                #[inline(always)]
-                |x, t, _| binary::focal(r, x, t, alpha, gamma),
-            ),
-            Pointwise::Divergence { divergence, log_target } => pointwise::run(
-                l,
-                x,
-                io,
-                inputs,
-                losses,
-                #[inline(always)]
-                |x, t, _| divergence::term(r, divergence, log_target, x, t),
-            ),
+            Pointwise::BinaryCrossEntropy => {
+                pointwise::run(l, x, io, inputs, losses, binary::CrossEntropy)
+            }
+            Pointwise::BinaryFocal { alpha, gamma } => {
+                pointwise::run(l, x, io, inputs, losses, binary::Focal { alpha, gamma })
+            }
+            Pointwise::Divergence { divergence, log_target } => {
+                pointwise::run(l, x, io, inputs, losses, Term { divergence, log_target })
+            }
         }
     }
 }

@@ -28,11 +28,16 @@ impl Apart {
         self.scale * (self.label - self.others.max)
     }
 
+    /// The largest of all logits.
+    #[inline(always)]
+    pub(crate) fn largest(&self) -> f64 {
+        if self.label < self.others.max { self.others.max } else { self.label }
+    }
+
     /// The largest of all logits, scaled.
     #[inline(always)]
     pub(crate) fn top(&self) -> f64 {
-        let top = if self.label < self.others.max { self.others.max } else { self.label };
-        top * self.scale
+        self.largest() * self.scale
     }
 }
 
