@@ -7,7 +7,7 @@
 //! line it is compiled without the instruction set, 20 times slower.
 
 use crate::elem::Float;
-use crate::isa::{Lanes, Register};
+use crate::isa::{Lanes, Register, prefetch};
 use crate::view::RowIo;
 
 /// Folds `f` over `x`.
@@ -212,11 +212,18 @@ pub(crate) fn sum<E: Float, L: Lanes<E>, const N: usize>(
         #[inline(always)]
         |start, end| {
             if end - start == BLOCK * L::LANES && skip.none_in(start, end) {
+                let len = x.len();
                 let x = &x[start..end];
                 whole_block(
                     l,
                     #[inline(always)]
-                    |at| f(r.load(&x[at..at + L::Register::LANES])),
+                    |at| {
+                        let x = &x[at..at + L::Register::LANES];
+                        if L::Register::LANES > 1 {
+                            prefetch(x, len);
+                        }
+                        f(r.load(x))
+                    },
                 )
             } else {
                 ragged_block(
@@ -303,6 +310,7 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
         BLOCK * L::LANES,
         #[inline(always)]
         |start, end| {
+            let len = io.source().len();
             if end - start == BLOCK * L::LANES && skip.none_in(start, end) {
                 match io.part(start, end) {
                     RowIo::Apart(source, target) => whole_block(
@@ -310,6 +318,10 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
                         #[inline(always)]
                         |at| {
                             let end = at + L::Register::LANES;
+                            if L::Register::LANES > 1 {
+                                prefetch(&source[at..end], len);
+                                prefetch(&target[at..end], len);
+                            }
                             let y = f(r.load(&source[at..end]));
                             r.store(y[0], &mut target[at..end]);
                             y
@@ -320,6 +332,9 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
                         #[inline(always)]
                         |at| {
                             let data = &mut data[at..at + L::Register::LANES];
+                            if L::Register::LANES > 1 {
+                                prefetch(data, len);
+                            }
                             let y = f(r.load(data));
                             r.store(y[0], data);
                             y

@@ -117,6 +117,14 @@ impl<E: Float> DenseRecipe<'_, E> {
             Some(io) => io.source(),
             None => given,
         };
+        // First of all, so that the targets come from memory while there is much to compute.
+        let mut entropy = 0.0;
+        if self.divergence {
+            let log_target = matches!(self.mass, Mass::Exp);
+            for t in t.chunks(E::TILE) {
+                entropy += token.run(NegativeEntropy { t, log_target });
+            }
+        }
         let scale = self.logits.factor::<E>();
         let (_, top) = token.run(Largest(x));
         let label = logits.one(token, x[top]);
@@ -137,13 +145,7 @@ impl<E: Float> DenseRecipe<'_, E> {
         };
         let apart = Apart { others, label: label.to_f64(), scale: scale.to_f64() };
         let row = token.run(OfTargets { apart, total, on_top, shortfall, z_loss: self.z_loss });
-        let mut value = row.terms.loss;
-        if self.divergence {
-            let log_target = matches!(self.mass, Mass::Exp);
-            for t in t.chunks(E::TILE) {
-                value += token.run(NegativeEntropy { t, log_target });
-            }
-        }
+        let value = row.terms.loss + entropy;
         let lost = row.nll.loss.is_nan() || value.is_nan();
         let result = if lost { [f64::NAN, 0.0] } else { [value, row.z.0] };
         let Some(io) = &mut io else { return result };

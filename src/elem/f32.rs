@@ -22,6 +22,7 @@ impl Float for f32 {
     ];
 
     const ZERO: Self = 0.0;
+    const MINUS_ZERO: Self = -0.0;
     const ONE: Self = 1.0;
     const NEG_INFINITY: Self = f32::NEG_INFINITY;
     const INFINITY: Self = f32::INFINITY;
@@ -104,5 +105,26 @@ impl Float for f32 {
             ],
         );
         l.mul(l.mul(f, f), p)
+    }
+
+    /// `x + x^2 P(x)`, `P` of degree 8: 0.09 · 2^-24 relative before rounding.
+    #[inline(always)]
+    fn ln_1p_unit<L: Lanes<Self>>(l: L, x: L::V) -> L::V {
+        let p = polynomial(
+            l,
+            x,
+            &[
+                -3.312_434_8e-3,
+                2.017_644_6e-2,
+                -5.760_939_4e-2,
+                0.106_746_94,
+                -0.153_517_17,
+                0.196_940_24,
+                -0.249_582_93,
+                0.333_304_8,
+                -0.499_999_3,
+            ],
+        );
+        l.mul_add(l.mul(x, x), p, x)
     }
 }

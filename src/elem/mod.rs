@@ -36,6 +36,8 @@ pub trait Float:
     const LANE_NUMBERS: &'static [Self];
 
     const ZERO: Self;
+    /// The sign bit.
+    const MINUS_ZERO: Self;
     const ONE: Self;
     const NEG_INFINITY: Self;
     const INFINITY: Self;
@@ -89,6 +91,8 @@ pub trait Float:
 
     /// `ln(1 + f) - f` for `sqrt(1/2) <= 1 + f <= sqrt 2`.
     fn ln_1p_minus<L: Lanes<Self>>(l: L, f: L::V) -> L::V;
+    /// `ln(1 + x)` for `0 <= x <= 1`, to 1 ULP and a bit.
+    fn ln_1p_unit<L: Lanes<Self>>(l: L, x: L::V) -> L::V;
 }
 
 /// Numbers that start a cache line: a register that crosses one costs twice.

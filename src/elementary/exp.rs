@@ -106,23 +106,22 @@ pub(crate) fn tanh<E: Float, L: Lanes<E>>(l: L, z: L::V) -> (L::V, L::V) {
 /// `1 - e^(-2|z|)` with the sign of `z`, from the polynomial without its constant, and `e^(-2|z|)`.
 #[inline(always)]
 pub(crate) fn tanh_begin<E: Float, L: Lanes<E>>(l: L, z: L::V) -> (L::V, L::V) {
-    let (zero, one) = (l.splat(E::ZERO), l.splat(E::ONE));
-    let down = l.min(l.sub(zero, z), z);
-    let (g, power) = reduce(l, l.add(down, down));
+    let one = l.splat(E::ONE);
+    let sign = l.splat(E::MINUS_ZERO);
+    let (g, power) = reduce(l, l.bits_or(l.add(z, z), sign));
     let minus_one = fraction_minus_one(l, g);
     let e = l.mul(l.add(minus_one, one), power);
-    let m = l.mul_add(minus_one, power, l.sub(power, one));
-    (l.select_lt(z, zero, m, l.sub(zero, m)), e)
+    let rest = l.mul_add(minus_one, l.bits_or(power, sign), l.sub(one, power));
+    (l.bits_or(rest, l.bits_and(z, sign)), e)
 }
 
 /// With `a = 1 - e` these are `a / (2 - a)` and `4 e / (2 - a)²`: one division. Where `e` is flushed to 0 the
 /// tangent is 1.
 #[inline(always)]
 pub(crate) fn tanh_end<E: Float, L: Lanes<E>>(l: L, rest: L::V, e: L::V) -> (L::V, L::V) {
-    let (zero, one) = (l.splat(E::ZERO), l.splat(E::ONE));
-    let two = l.add(one, one);
-    let size = l.max(l.sub(zero, rest), rest);
-    let inverse = l.div(one, l.sub(two, size));
+    let one = l.splat(E::ONE);
+    let minus_size = l.bits_or(rest, l.splat(E::MINUS_ZERO));
+    let inverse = l.div(one, l.add(l.add(one, one), minus_size));
     let half = l.add(inverse, inverse);
     (l.mul(rest, inverse), l.mul(l.mul(half, half), e))
 }

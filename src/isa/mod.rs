@@ -17,11 +17,13 @@ mod native;
 #[cfg(all(feature = "simd", target_arch = "aarch64"))]
 mod neon;
 mod one;
+mod prefetch;
 mod scalar;
 mod times;
 
 pub use dispatch::Token;
 pub use one::One;
+pub(crate) use prefetch::prefetch;
 
 use crate::elem::Float;
 

@@ -1,7 +1,7 @@
 //! The pass over a row of logits and its targets.
 
 use crate::elem::Float;
-use crate::elementary::{exp, ln};
+use crate::elementary::{exp, ln_of_share};
 use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
 use crate::walk::{self, Skip};
@@ -131,7 +131,7 @@ impl<E: Float> Kernel<E> for NegativeEntropy<'_, E> {
                 t,
                 Skip::past_the_end(E::ZERO),
                 #[inline(always)]
-                |t| [r.select_eq(t, zero, zero, r.mul(t, ln(r, t)))],
+                |t| [r.select_eq(t, zero, zero, r.mul(t, ln_of_share(r, t)))],
             )
         };
         l.fold_add(sum).to_f64()

@@ -2,14 +2,14 @@
 
 use super::mass_times;
 use crate::elem::Float;
-use crate::elementary::{exp_below, ln_1p_unit, pow};
+use crate::elementary::{exp_below, pow};
 use crate::isa::Lanes;
 use crate::kernel::pointwise::{Element, ElementLoss};
 
 /// `-|x|`
 #[inline(always)]
 fn down<E: Float, L: Lanes<E>>(l: L, x: L::V) -> L::V {
-    l.min(l.sub(l.splat(E::ZERO), x), x)
+    l.bits_or(x, l.splat(E::MINUS_ZERO))
 }
 
 /// `(1 - t) x + (1 + (q - 1) t) ln(1 + e^-x)` and its derivative `(1 + (q - 1) t) σ(x) - q t`.
@@ -26,7 +26,7 @@ impl<E: Float, L: Lanes<E>> ElementLoss<E, L> for CrossEntropy {
     }
     #[inline(always)]
     fn second(self, l: L, e: L::V) -> Option<L::V> {
-        Some(ln_1p_unit(l, e))
+        Some(E::ln_1p_unit(l, e))
     }
     #[inline(always)]
     fn finish(self, l: L, of: Element<L::V>) -> (L::V, L::V) {
@@ -65,7 +65,7 @@ impl<E: Float, L: Lanes<E>> ElementLoss<E, L> for Focal {
     }
     #[inline(always)]
     fn second(self, l: L, e: L::V) -> Option<L::V> {
-        Some(ln_1p_unit(l, e))
+        Some(E::ln_1p_unit(l, e))
     }
     #[inline(always)]
     fn finish(self, l: L, of: Element<L::V>) -> (L::V, L::V) {

@@ -3,7 +3,7 @@
 
 use super::mass_times;
 use crate::elem::Float;
-use crate::elementary::{exp, ln};
+use crate::elementary::{exp, ln_of_share};
 use crate::isa::Lanes;
 use crate::kernel::pointwise::{Element, ElementLoss};
 
@@ -33,7 +33,7 @@ impl<E: Float, L: Lanes<E>> ElementLoss<E, L> for Term {
         match (self.log_target, self.divergence) {
             (true, _) => exp(l, t),
             (false, Divergence::CrossEntropy) => t,
-            (false, _) => ln(l, t),
+            (false, _) => ln_of_share(l, t),
         }
     }
     #[inline(always)]
