@@ -7,7 +7,7 @@
 //! line it is compiled without the instruction set, 20 times slower.
 
 use crate::elem::Float;
-use crate::isa::{Lanes, Register, prefetch};
+use crate::isa::{Lanes, Register, distance, prefetch};
 use crate::view::RowIo;
 
 /// Folds `f` over `x`.
@@ -196,6 +196,16 @@ pub(crate) fn totals<E: Float, L: Lanes<E>, const N: usize>(l: L, sums: [L::V; N
     totals
 }
 
+/// Asks for the same elements of the next row, or of the next tile of this one, if they lie so many bytes
+/// ahead: they come from memory while there is much to compute. A cache line at a time, which is no less than
+/// a register of more than one lane.
+#[inline(always)]
+pub(crate) fn next_row<E: Float, R: Lanes<E>>(_: R, x: &[E], ahead: usize) {
+    if R::LANES > 1 {
+        prefetch(x, ahead);
+    }
+}
+
 /// Sums of `f` over the elements of `x`: for the pad, `f` must be 0.
 #[inline(always)]
 pub(crate) fn sum<E: Float, L: Lanes<E>, const N: usize>(
@@ -212,16 +222,14 @@ pub(crate) fn sum<E: Float, L: Lanes<E>, const N: usize>(
         #[inline(always)]
         |start, end| {
             if end - start == BLOCK * L::LANES && skip.none_in(start, end) {
-                let len = x.len();
+                let ahead = size_of_val(x);
                 let x = &x[start..end];
                 whole_block(
                     l,
                     #[inline(always)]
                     |at| {
                         let x = &x[at..at + L::Register::LANES];
-                        if L::Register::LANES > 1 {
-                            prefetch(x, len);
-                        }
+                        next_row(r, x, ahead);
                         f(r.load(x))
                     },
                 )
@@ -295,22 +303,26 @@ fn whole<E: Float, L: Lanes<E>>(
     acc
 }
 
-/// `target[i]` is the first of `f(source[i])`; returns the sums of all `f`, added as in [`sum`].
+/// `target[i]` is the first of `f(source[i])`; returns the sums of all `f`, added as in [`sum`]. The next row is
+/// asked for, also that of a matrix `beside` if there is one.
 #[inline(always)]
 pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
     io: &mut RowIo<'_, E>,
+    beside: &[E],
     skip: Skip<E>,
     f: impl Fn(Register<E, L>) -> [Register<E, L>; N] + Copy,
 ) -> [L::V; N] {
     let r = l.register();
+    let source = io.source();
+    let ahead = size_of_val(source);
+    let beside = if beside.is_empty() { ahead } else { distance(source, beside) };
     in_blocks(
         l,
-        io.source().len(),
+        source.len(),
         BLOCK * L::LANES,
         #[inline(always)]
         |start, end| {
-            let len = io.source().len();
             if end - start == BLOCK * L::LANES && skip.none_in(start, end) {
                 match io.part(start, end) {
                     RowIo::Apart(source, target) => whole_block(
@@ -318,10 +330,9 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
                         #[inline(always)]
                         |at| {
                             let end = at + L::Register::LANES;
-                            if L::Register::LANES > 1 {
-                                prefetch(&source[at..end], len);
-                                prefetch(&target[at..end], len);
-                            }
+                            next_row(r, &source[at..end], ahead);
+                            next_row(r, &source[at..end], beside);
+                            next_row(r, &target[at..end], ahead);
                             let y = f(r.load(&source[at..end]));
                             r.store(y[0], &mut target[at..end]);
                             y
@@ -331,10 +342,10 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
                         l,
                         #[inline(always)]
                         |at| {
-                            let data = &mut data[at..at + L::Register::LANES];
-                            if L::Register::LANES > 1 {
-                                prefetch(data, len);
-                            }
+                            let end = at + L::Register::LANES;
+                            let data = &mut data[at..end];
+                            next_row(r, data, ahead);
+                            next_row(r, data, beside);
                             let y = f(r.load(data));
                             r.store(y[0], data);
                             y
@@ -446,12 +457,13 @@ pub(crate) fn map2<E: Float, L: Lanes<E>>(
     }
 }
 
-/// `(target[i], second[i]) = f(source[i])`
+/// `(target[i], second[i]) = f(source[i])`; asks for what lies `ahead` bytes further.
 #[inline(always)]
 pub(crate) fn map_two<E: Float, L: Lanes<E>>(
     l: L,
     io: &mut RowIo<'_, E>,
     second: &mut [E],
+    ahead: usize,
     f: impl Fn(Register<E, L>) -> (Register<E, L>, Register<E, L>) + Copy,
 ) {
     let r = l.register();
@@ -463,6 +475,8 @@ pub(crate) fn map_two<E: Float, L: Lanes<E>>(
         RowIo::Apart(source, target) => {
             let chunks = source.chunks_exact(lanes).zip(target.chunks_exact_mut(lanes));
             for ((s, t), second) in chunks.zip(second.chunks_exact_mut(lanes)) {
+                next_row(r, s, ahead);
+                next_row(r, t, ahead);
                 let (a, b) = f(r.load(s));
                 r.store(a, t);
                 r.store(b, second);
@@ -470,6 +484,7 @@ pub(crate) fn map_two<E: Float, L: Lanes<E>>(
         }
         RowIo::InPlace(data) => {
             for (x, second) in data.chunks_exact_mut(lanes).zip(second.chunks_exact_mut(lanes)) {
+                next_row(r, x, ahead);
                 let (a, b) = f(r.load(x));
                 r.store(a, x);
                 r.store(b, second);

@@ -39,8 +39,12 @@ impl<E: Float> Job for CalibrationJob<'_, E> {
         for row in 0..self.logits.rows() {
             let Some(y) = self.targets.class(row) else { continue };
             let x = self.logits.row(row);
-            let ask =
-                Ask { excluded: Some(y), scale: self.beta, moments: Moments::Both, spread: Spread::Off };
+            let ask = Ask {
+                excluded: Some(y),
+                scale: self.beta,
+                moments: Moments::Both,
+                spread: Spread::Off,
+            };
             let others = self.token.run(StatsOf { x, ask });
             let apart = Apart { others, label: x[y].to_f64(), scale: self.beta.to_f64() };
             let terms = self.token.run(Calibration(apart));

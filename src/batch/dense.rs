@@ -128,18 +128,20 @@ impl<E: Float> DenseRecipe<'_, E> {
         let scale = self.logits.factor::<E>();
         let (_, top) = token.run(Largest(x));
         let label = logits.one(token, x[top]);
-        let [mut shortfall, mut total] = [0.0; 2];
+        let [mut shortfall, mut total, mut on_top] = [0.0; 3];
         for (i, (x, t)) in x.chunks(E::TILE).zip(t.chunks(E::TILE)).enumerate() {
             let x = logits.tile(token, x, cap);
             let a = masses(token, &self.mass, t, i * E::TILE, room);
             let [below, mass] = token.run(Shortfall { x, a, max: label });
             shortfall += below;
             total += mass;
+            if let Some(mass) = top.checked_sub(i * E::TILE).and_then(|top| a.get(top)) {
+                on_top = mass.to_f64();
+            }
         }
-        let on_top = masses(token, &self.mass, &t[top..=top], top, room)[0].to_f64();
         let ask = Ask { excluded: Some(top), scale, moments: Moments::None, spread: Spread::Off };
         let others = match &mut io {
-            Some(io) if keep => token.run(StatsInto { io, ask }),
+            Some(io) if keep => token.run(StatsInto { io, ask, beside: t }),
             Some(io) => logits.stats(token, io.source(), ask, cap),
             None => logits.stats(token, given, ask, cap),
         };
@@ -157,7 +159,8 @@ impl<E: Float> DenseRecipe<'_, E> {
         let (mut gradient, coefficients) =
             self.weighing.gradient(outer, &row, Some(t), others.max, top);
         if keep {
-            gradient.map.weights = Some(masses(token, &self.mass, t, 0, room));
+            // The masses of the one tile are there still.
+            gradient.map.weights = Some(if self.mass.is_target() { t } else { room.get(t.len()) });
             self.logits.gradient_of_exps(token, io.target(), gradient, (cap, 0));
         } else {
             let targets = Some((&self.mass, t, room));

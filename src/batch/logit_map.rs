@@ -164,10 +164,19 @@ impl LogitMap {
         gradient: RowGradient<'_, E>,
         (room, slopes): (&mut CapRoom<E>, usize),
     ) {
-        token.run(OfExps { map: gradient.map, row: &mut *row });
-        row[gradient.fixed.0] = gradient.fixed.1;
-        if self.softcap.is_some() {
-            let slope = &room.slope.get(slopes + row.len())[slopes..];
+        let RowGradient { map, fixed: (class, value), .. } = gradient;
+        if self.softcap.is_none() {
+            token.run(OfExps { map, row: &mut *row, slope: None });
+            row[class] = value;
+            return;
+        }
+        let slope = &room.slope.get(slopes + row.len())[slopes..];
+        if map.spread == E::ZERO {
+            token.run(OfExps { map, row: &mut *row, slope: Some(slope) });
+            row[class] = value * slope[class];
+        } else {
+            token.run(OfExps { map, row: &mut *row, slope: None });
+            row[class] = value;
             token.run(Chain { gradient: row, slope });
         }
     }

@@ -109,7 +109,7 @@ impl<E: Float> Job for MapJob<'_, E> {
             let mut io = self.io.row(row);
             let keep = matches!(self.map, Map::Softmax) && io.source().len() <= E::TILE;
             let stats = match keep {
-                true => token.run(StatsInto { io: &mut io, ask: Ask::PLAIN }),
+                true => token.run(StatsInto { io: &mut io, ask: Ask::PLAIN, beside: &[] }),
                 false => stats(token, io.source(), parts),
             };
             if !stats.is_positive() {
@@ -125,7 +125,7 @@ impl<E: Float> Job for MapJob<'_, E> {
                 Map::Softmax => {
                     let map = Gradient::scaled(E::from_f64(1.0 / stats.sum));
                     if keep {
-                        token.run(OfExps { map, row: io.target() });
+                        token.run(OfExps { map, row: io.target(), slope: None });
                     } else {
                         let scale = E::ONE;
                         long_row::map(parts, io, |io, _| {

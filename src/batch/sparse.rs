@@ -357,6 +357,6 @@ impl<'a, E: Float> Recipe<'a, E> {
         let mut io = self.logits.capped_in_target(token, io, room, slopes);
         let label = io.source()[ask.excluded.unwrap_or(0)];
         let argmax = if seek { token.run(Largest(io.source())).1 } else { 0 };
-        (label, token.run(StatsInto { io: &mut io, ask }), argmax)
+        (label, token.run(StatsInto { io: &mut io, ask, beside: &[] }), argmax)
     }
 }

@@ -78,6 +78,12 @@ impl<V: Copy> ExpTerm<V> {
     /// of all sums and gradients grow with the distance anyway, and it is two operations shorter than [`exp`].
     #[inline(always)]
     pub(crate) fn of<E: Float, L: Lanes<E, V = V>>(self, l: L, u: V) -> V {
+        self.with_exponent(l, u).0
+    }
+
+    /// The same, and `u` where that is not 0; there a finite number.
+    #[inline(always)]
+    pub(crate) fn with_exponent<E: Float, L: Lanes<E, V = V>>(self, l: L, u: V) -> (V, V) {
         let u = l.max(self.floor, u);
         let z = l.mul_add(u, self.log2_e, self.magic);
         let f = l.mul_add(u, self.log2_e, l.sub(self.magic, z));
@@ -85,7 +91,7 @@ impl<V: Copy> ExpTerm<V> {
         for c in &self.fraction[1..E::EXP_2_FRACTION.len()] {
             p = l.mul_add(p, f, *c);
         }
-        l.mul(p, l.bits_to_exponent(z))
+        (l.mul(p, l.bits_to_exponent(z)), u)
     }
 }
 

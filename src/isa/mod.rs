@@ -23,7 +23,7 @@ mod times;
 
 pub use dispatch::Token;
 pub use one::One;
-pub(crate) use prefetch::prefetch;
+pub(crate) use prefetch::{distance, prefetch};
 
 use crate::elem::Float;
 

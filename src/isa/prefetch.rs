@@ -2,14 +2,20 @@
 
 #![allow(unsafe_code)]
 
-/// Asks for what lies `distance` elements behind the elements `x`, whose length is a register's; memory that
-/// does not exist is no error. Nothing where the language has no such instruction.
+/// Bytes from the start of one slice to the end of another; modulo the size of memory.
+#[inline(always)]
+pub(crate) fn distance<E>(from: &[E], to: &[E]) -> usize {
+    to.as_ptr_range().end.addr().wrapping_sub(from.as_ptr().addr())
+}
+
+/// Asks for what lies so many bytes behind the elements `x`, whose length is a register's; memory that does not
+/// exist is no error. Nothing where the language has no such instruction.
 #[inline(always)]
 pub(crate) fn prefetch<E>(x: &[E], distance: usize) {
     #[cfg(target_arch = "x86_64")]
     for line in (0..size_of_val(x)).step_by(64) {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let address = x.as_ptr().wrapping_add(distance).cast::<i8>().wrapping_add(line);
+        let address = x.as_ptr().cast::<i8>().wrapping_add(distance.wrapping_add(line));
         // SAFETY: a hint: the address is never dereferenced.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address) };
     }

@@ -34,7 +34,7 @@ impl<E: Float> Kernel<E> for Largest<'_, E> {
 }
 
 /// Virtual vectors that are searched at once.
-const VECTORS: usize = 8;
+const VECTORS: usize = 4;
 
 #[inline(always)]
 fn first<E: Float, L: Lanes<E>>(l: L, x: &[E], value: E) -> Option<usize> {

@@ -28,10 +28,11 @@ impl<'a, E: Float> Gradient<'a, E> {
     }
 }
 
-/// The map over a row that holds `e^u`.
+/// The map over a row that holds `e^u`; without a second term it may be multiplied by a slope.
 pub(crate) struct OfExps<'a, E> {
     pub(crate) map: Gradient<'a, E>,
     pub(crate) row: &'a mut [E],
+    pub(crate) slope: Option<&'a [E]>,
 }
 
 impl<E: Float> Kernel<E> for OfExps<'_, E> {
@@ -39,17 +40,26 @@ impl<E: Float> Kernel<E> for OfExps<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) {
-        let OfExps { map, row } = self;
+        let OfExps { map, row, slope } = self;
         let mut io = RowIo::InPlace(row);
         let r = l.register();
         let (factor, minus) = (r.splat(map.factor), r.splat(E::ZERO - map.spread));
         if map.spread == E::ZERO {
-            walk::map(
-                l,
-                &mut io,
-                #[inline(always)]
-                |e| r.mul(e, factor),
-            );
+            match slope {
+                None => walk::map(
+                    l,
+                    &mut io,
+                    #[inline(always)]
+                    |e| r.mul(e, factor),
+                ),
+                Some(slope) => walk::map2(
+                    l,
+                    &mut io,
+                    slope,
+                    #[inline(always)]
+                    |e, slope| r.mul(r.mul(e, factor), slope),
+                ),
+            }
         } else if let Some(weights) = map.weights {
             walk::map2(
                 l,

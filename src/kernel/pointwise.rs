@@ -88,6 +88,7 @@ pub(crate) fn run<E: Float, L: Lanes<E>>(
         && inputs.weight.is_none()
         && inputs.upstream.is_none()
         && losses.is_none();
+    let ahead = size_of_val(inputs.t);
     let [sum] = walk::in_blocks(
         l,
         inputs.t.len(),
@@ -103,20 +104,20 @@ pub(crate) fn run<E: Float, L: Lanes<E>>(
                 let Inputs { t, scale, .. } = inputs;
                 let t = &t[start..start + block];
                 let inputs = Inputs { t, pos_weight: None, weight: None, upstream: None, scale };
-                of_block(l, io, inputs, None, loss, steps)
+                of_block(l, io, inputs, None, loss, ahead, steps)
             } else {
                 let losses = match &mut losses {
                     Some(losses) => Some(&mut losses[start..end]),
                     None => None,
                 };
-                of_block(l, io, inputs.part(start, end), losses, loss, steps)
+                of_block(l, io, inputs.part(start, end), losses, loss, ahead, steps)
             }
         },
     );
     l.fold_add(sum).to_f64()
 }
 
-/// The losses of a block; without a target there are no derivatives.
+/// The losses of a block; without a target there are no derivatives. Asks for what lies `ahead` bytes further.
 #[inline(always)]
 fn of_block<E: Float, L: Lanes<E>>(
     l: L,
@@ -124,6 +125,7 @@ fn of_block<E: Float, L: Lanes<E>>(
     inputs: Inputs<'_, E>,
     mut losses: Option<&mut [E]>,
     loss: impl ElementLoss<E, L::Register>,
+    ahead: usize,
     [Step(first), Step(second)]: &mut [Step<E>; 2],
 ) -> [L::V; 1] {
     let r = l.register();
@@ -131,6 +133,15 @@ fn of_block<E: Float, L: Lanes<E>>(
     let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
     let zeros = Skip::past_the_end(E::ZERO);
     let len = inputs.t.len();
+    let mut at = 0;
+    while at + lanes <= len {
+        walk::next_row(r, &inputs.t[at..at + lanes], ahead);
+        walk::next_row(r, &io.source()[at..at + lanes], ahead);
+        if let Some(target) = io.target().get(at..at + lanes) {
+            walk::next_row(r, target, ahead);
+        }
+        at += lanes;
+    }
     let mut at = 0;
     while at < len {
         let (x, t) = (zeros.read(r, io.source(), at), zeros.read(r, inputs.t, at));

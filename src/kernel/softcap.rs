@@ -48,6 +48,7 @@ impl<E: Float> Kernel<E> for CapRow<'_, '_, E> {
         let r = l.register();
         let inner = r.splat(cap.inner);
         let len = io.source().len();
+        let ahead = size_of_val(io.source());
         let mut start = 0;
         while start < len {
             let end = len.min(start + VECTORS * L::LANES);
@@ -57,6 +58,7 @@ impl<E: Float> Kernel<E> for CapRow<'_, '_, E> {
                 l,
                 &mut io,
                 slope,
+                ahead,
                 #[inline(always)]
                 |x| tanh_begin(r, r.mul(inner, x)),
             );

@@ -165,6 +165,8 @@ impl<E: Float> Kernel<E> for StatsOf<'_, E> {
 pub(crate) struct StatsInto<'a, 'r, E> {
     pub(crate) io: &'a mut RowIo<'r, E>,
     pub(crate) ask: Ask<'a, E>,
+    /// A row of another matrix, whose next row is asked for as well; or none.
+    pub(crate) beside: &'a [E],
 }
 
 impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
@@ -172,22 +174,21 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) -> Stats {
-        let StatsInto { io, ask } = self;
+        let StatsInto { io, ask, beside } = self;
         let frame = Frame::new(l, io.source(), ask);
         let r = l.register();
         let exp = ExpTerm::new(r);
         let (reference, scale) = (r.splat(frame.reference), r.splat(ask.scale));
         if ask.moments != Moments::None {
-            let zero = r.splat(E::ZERO);
             let sums = walk::map_sum(
                 l,
                 io,
+                beside,
                 frame.skip,
                 #[inline(always)]
                 |x| {
-                    let u = r.mul(scale, r.sub(x, reference));
-                    let e = exp.of(r, u);
-                    [e, r.select_eq(e, zero, zero, r.mul(e, u))]
+                    let (e, u) = exp.with_exponent(r, r.mul(scale, r.sub(x, reference)));
+                    [e, r.mul(e, u)]
                 },
             );
             let [sum, first] = walk::totals(l, sums);
@@ -197,6 +198,7 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
             walk::map_sum(
                 l,
                 io,
+                beside,
                 frame.skip,
                 #[inline(always)]
                 |x| [exp.of(r, r.sub(x, reference))],
@@ -205,6 +207,7 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
             walk::map_sum(
                 l,
                 io,
+                beside,
                 frame.skip,
                 #[inline(always)]
                 |x| [exp.of(r, r.mul(scale, r.sub(x, reference)))],
@@ -221,36 +224,29 @@ fn of_tile<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
     let exp = ExpTerm::new(r);
     let (reference, scale) = (r.splat(frame.reference), r.splat(ask.scale));
     if ask.moments == Moments::First {
-        let zero = r.splat(E::ZERO);
         let sums = walk::sum(
             l,
             x,
             frame.skip,
             #[inline(always)]
             |x| {
-                let u = r.mul(scale, r.sub(x, reference));
-                let e = exp.of(r, u);
-                // 0 · -inf is 0 here.
-                [e, r.select_eq(e, zero, zero, r.mul(e, u))]
+                let (e, u) = exp.with_exponent(r, r.mul(scale, r.sub(x, reference)));
+                [e, r.mul(e, u)]
             },
         );
         let [sum, first] = walk::totals(l, sums);
         return Stats { sum, moments: [first, 0.0], ..frame.stats };
     }
     if ask.moments == Moments::Both {
-        let zero = r.splat(E::ZERO);
         let sums = walk::sum(
             l,
             x,
             frame.skip,
             #[inline(always)]
             |x| {
-                let u = r.mul(scale, r.sub(x, reference));
-                let e = exp.of(r, u);
-                // 0 · -inf is 0 here.
-                let first = r.select_eq(e, zero, zero, r.mul(e, u));
-                let second = r.select_eq(e, zero, zero, r.mul(first, u));
-                [e, first, second]
+                let (e, u) = exp.with_exponent(r, r.mul(scale, r.sub(x, reference)));
+                let first = r.mul(e, u);
+                [e, first, r.mul(first, u)]
             },
         );
         let [sum, first, second] = walk::totals(l, sums);
