@@ -21,16 +21,20 @@ pub(crate) fn are_few(classes: usize) -> bool {
 const MOST_CLASSES: usize = 128;
 
 /// Elements in a block of very few classes: clearing more room would take longer than a few rows.
-const LITTLE: usize = 1024;
+pub(super) const LITTLE: usize = 1024;
 /// Of so many classes a block still has several vectors of rows.
 const VERY_FEW: usize = 16;
+
+/// Whole vectors of rows, in the first-level cache.
+pub(super) fn rows_of_block<E: Float>(classes: usize) -> usize {
+    let most = if classes <= VERY_FEW { LITTLE } else { 2 * E::TILE };
+    most / classes / E::LANES * E::LANES
+}
 
 /// Runs a job of few classes; statistics are not its business.
 pub(crate) fn run<E: Float>(mut job: SparseJob<'_, E>) -> [f64; SUMS] {
     let (rows, classes) = job.pass.shape();
-    let most = if classes <= VERY_FEW { LITTLE } else { 2 * E::TILE };
-    // Whole vectors of rows, in the first-level cache.
-    let block = (most / classes / E::LANES * E::LANES).min(rows);
+    let block = rows_of_block::<E>(classes).min(rows);
     let mut little = Scratch([E::ZERO; LITTLE]);
     let mut room = Room::new();
     let mut totals = [0.0; SUMS];

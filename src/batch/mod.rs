@@ -3,6 +3,7 @@
 mod calibration;
 mod dense;
 mod few;
+mod few_functions;
 mod lanes;
 #[cfg(feature = "linear")]
 pub(crate) mod linear;

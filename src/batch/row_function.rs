@@ -1,9 +1,11 @@
 //! Log-sum-exp, log-softmax, softmax and the backward forms of the two.
 
+use super::few::are_few;
 use super::logit_map::LogitMap;
-use super::long_row;
+use super::{few_functions, long_row};
 use crate::elem::Float;
 use crate::isa::Token;
+use crate::kernel::across_functions::Function;
 use crate::kernel::backward::{self, Dot};
 use crate::kernel::gradient::{Gradient, OfExps, OfLogits};
 use crate::kernel::log_prob::LogProb;
@@ -41,6 +43,10 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
     const CUTS_ROWS: bool = true;
     fn run_in_parts(self, parts: usize) -> [f64; SUMS] {
         let token = self.token;
+        if are_few(self.logits.classes()) {
+            few_functions::log_sum_exp(token, self.logits, self.out, log_sum_exp_of_infinities);
+            return [0.0; SUMS];
+        }
         for (row, out) in self.out.iter_mut().enumerate() {
             let x = self.logits.row(row);
             let stats = stats(token, x, parts);
@@ -105,6 +111,14 @@ impl<E: Float> Job for MapJob<'_, E> {
     const CUTS_ROWS: bool = true;
     fn run_in_parts(mut self, parts: usize) -> [f64; SUMS] {
         let token = self.token;
+        if are_few(self.io.shape().1) {
+            let function = match self.map {
+                Map::LogSoftmax => Function::LogSoftmax,
+                Map::Softmax => Function::Softmax,
+            };
+            few_functions::map(token, function, &mut self.io);
+            return [0.0; SUMS];
+        }
         for row in 0..self.rows() {
             let mut io = self.io.row(row);
             let keep = matches!(self.map, Map::Softmax) && io.source().len() <= E::TILE;

@@ -21,11 +21,12 @@ fn reduce<E: Float, L: Lanes<E>>(l: L, u: L::V) -> (L::V, L::V) {
     (l.mul_add(minus_r, l.splat(E::LN_2_LO), g), l.bits_to_exponent(z))
 }
 
-/// `e^g - 1` for `|g| <= ln 2 / 2`: the polynomial without its constant.
+/// `(e^g - 1) / g` for `|g| <= ln 2 / 2`: the polynomial without its constant. The last steps are Horner's, whose
+/// roundings are the smaller ones.
 #[inline(always)]
-fn fraction_minus_one<E: Float, L: Lanes<E>>(l: L, g: L::V) -> L::V {
+fn fraction<E: Float, L: Lanes<E>>(l: L, g: L::V) -> L::V {
     let powers = &E::EXP_FRACTION[..E::EXP_FRACTION.len() - 2];
-    l.mul_add(l.mul(g, g), polynomial(l, g, powers), g)
+    l.mul_add(g, polynomial(l, g, powers), l.splat(E::ONE))
 }
 
 /// `e^u` to 1 ULP where it is a normal number, 0 far below, `inf` above.
@@ -38,7 +39,7 @@ pub(crate) fn exp<E: Float, L: Lanes<E>>(l: L, u: L::V) -> L::V {
 #[inline(always)]
 pub(crate) fn exp_below<E: Float, L: Lanes<E>>(l: L, u: L::V) -> L::V {
     let (g, power) = reduce(l, u);
-    l.mul(l.add(fraction_minus_one(l, g), l.splat(E::ONE)), power)
+    l.mul(l.mul_add(g, fraction(l, g), l.splat(E::ONE)), power)
 }
 
 /// Coefficients of [`Float::EXP_2_FRACTION`]: enough for any element type.
@@ -115,8 +116,9 @@ pub(crate) fn tanh_begin<E: Float, L: Lanes<E>>(l: L, z: L::V) -> (L::V, L::V) {
     let one = l.splat(E::ONE);
     let sign = l.splat(E::MINUS_ZERO);
     let (g, power) = reduce(l, l.bits_or(l.add(z, z), sign));
-    let minus_one = fraction_minus_one(l, g);
-    let e = l.mul(l.add(minus_one, one), power);
+    let fraction = fraction(l, g);
+    let minus_one = l.mul(g, fraction);
+    let e = l.mul(l.mul_add(g, fraction, one), power);
     let rest = l.mul_add(minus_one, l.bits_or(power, sign), l.sub(one, power));
     (l.bits_or(rest, l.bits_and(z, sign)), e)
 }
