@@ -1,16 +1,17 @@
-//! The losses of a register of rows side by side, wherever their classes are.
+//! The losses of rows side by side, wherever their classes are.
 
 use super::sparse::Recipe;
 use crate::elem::Float;
 use crate::isa::Lanes;
-use crate::kernel::across::{self, Frame, LaneAsk, LaneGradient, MOST_LANES, Planes};
+use crate::kernel::across::{self, LaneAsk, LaneGradient, LaneStats, MOST_LANES, Planes};
 use crate::labels::Targets;
 use crate::loss::nll::Nll;
 use crate::loss::{Facts, mass_times, z_loss};
 use crate::walk::get;
 use core::ops::Range;
 
-/// What is known of each row besides its logits.
+/// What is known of each row of a register besides its logits.
+#[derive(Clone, Copy)]
 pub(crate) struct LaneRows<V> {
     /// Class numbers; -1 where a row does not count or there is none.
     labels: V,
@@ -22,6 +23,13 @@ pub(crate) struct LaneRows<V> {
 }
 
 impl<V: Copy> LaneRows<V> {
+    /// Rows that do not count.
+    #[inline(always)]
+    pub(crate) fn nothing<E: Float, R: Lanes<E, V = V>>(r: R) -> Self {
+        let zero = r.splat(E::ZERO);
+        LaneRows { labels: zero, counts: zero, label_weight: zero, weight: zero, upstream: zero }
+    }
+
     #[inline(always)]
     pub(crate) fn new<E: Float, R: Lanes<E, V = V>>(
         r: R,
@@ -62,22 +70,49 @@ impl<V: Copy> LaneRows<V> {
 }
 
 impl<E: Float> Recipe<'_, E> {
-    /// The losses and z-losses of the rows; where it is wanted, `planes` get the gradient.
+    /// The losses and z-losses of at most `W` registers of rows; where it is wanted, `planes` get the
+    /// gradient.
     #[inline(always)]
-    pub(crate) fn lanes<R: Lanes<E>>(
+    pub(crate) fn lanes<R: Lanes<E>, const W: usize>(
         &self,
         r: R,
         classes: usize,
-        rows: &LaneRows<R::V>,
+        rows: &[LaneRows<R::V>],
         planes: &mut impl Planes<E, R>,
         gradient: bool,
-    ) -> [R::V; 2] {
+    ) -> [[R::V; 2]; W] {
+        let zero = r.splat(E::ZERO);
+        let spread = self.loss.spreads().then_some(self.class_weights);
+        let ask = LaneAsk { classes, scale: self.logits.factor(), spread };
+        let mut labels = [zero; W];
+        for (labels, row) in labels.iter_mut().zip(rows) {
+            *labels = row.labels;
+        }
+        let stats: [LaneStats<R::V>; W] = across::stats(r, ask, &labels[..rows.len()], planes);
+        let mut losses = [[zero; 2]; W];
+        let mut lanes = [LaneGradient::nothing(r); W];
+        let each = losses.iter_mut().zip(&mut lanes);
+        for ((rows, stats), (losses, lanes)) in rows.iter().zip(&stats).zip(each) {
+            (*losses, *lanes) = self.register(r, ask.scale, rows, stats);
+        }
+        if gradient {
+            across::gradient(r, ask, &lanes[..rows.len()], planes);
+        }
+        losses
+    }
+
+    /// The losses and z-losses of a register of rows, and what their gradients are made of.
+    #[inline(always)]
+    fn register<R: Lanes<E>>(
+        &self,
+        r: R,
+        scale: E,
+        rows: &LaneRows<R::V>,
+        stats: &LaneStats<R::V>,
+    ) -> ([R::V; 2], LaneGradient<R::V>) {
         let LaneRows { labels, counts, label_weight, weight, upstream } = *rows;
         let (zero, nan) = (r.splat(E::ZERO), r.splat(E::NAN));
-        let spread = self.loss.spreads().then_some(self.class_weights);
-        let ask = LaneAsk { classes, labels, scale: self.logits.factor(), spread };
-        let stats = across::stats(r, ask, planes);
-        let scale = r.splat(ask.scale);
+        let scale = r.splat(scale);
         let sum = r.select_eq(stats.label, r.splat(E::INFINITY), nan, stats.sum);
         let lead = r.mul(scale, r.sub(stats.label, stats.max));
         let nll = Nll::new(r, sum, lead);
@@ -93,9 +128,6 @@ impl<E: Float> Recipe<'_, E> {
         };
         let row = OfRow { weight, likelihood: nll.loss, counts };
         let losses = [row.value(r, terms.loss), row.value(r, z)];
-        if !gradient {
-            return losses;
-        }
         let outer = r.mul(upstream, weight);
         let weighing = self.weighing;
         let ours = times(r, outer, self.logits.scale * weighing.gradient);
@@ -103,15 +135,14 @@ impl<E: Float> Recipe<'_, E> {
         let z_prob = if self.z_loss == 0.0 { zero } else { r.mul(z_ours, z_prob) };
         let lanes = LaneGradient {
             labels,
+            reference: stats.reference,
             factor: r.mul(r.mul_add(ours, terms.prob, z_prob), nll.max_prob),
             spread: r.mul(ours, terms.spread),
             at_label: r.mul_add(ours, terms.label, r.mul(z_prob, nll.label_prob)),
             lost: r.select_eq(nll.loss, nll.loss, zero, nan),
             counts: if weighing.no_weight { zero } else { counts },
         };
-        let frame = Frame { reference: stats.reference, scale: ask.scale };
-        across::gradient(r, classes, &lanes, frame, spread, planes);
-        losses
+        (losses, lanes)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Losses with integer labels of logits whose class axis is strided: a lane is a position.
 
 use super::lanes::{LaneRows, whole};
-use super::planes::{InPlace, Read};
+use super::planes::InPlanes;
 use super::sparse::Recipe;
 use super::split_rows;
 use crate::elem::Float;
@@ -45,6 +45,18 @@ impl<'a, E> StridedPass<'a, E> {
             }
         }
     }
+}
+
+/// Registers of positions that are worked on at once where the classes are far apart.
+const WIDE: usize = 32;
+
+/// Of so few classes the arithmetic between the passes takes longer than waiting for memory.
+const FEW: usize = 16;
+
+/// Whether the first-level cache cannot hold the classes of a register of positions until the next pass over
+/// them: they are `inner` elements apart, so that most may have to share a few lines of it.
+fn are_far_apart<E: Float>(classes: usize, inner: usize) -> bool {
+    classes > FEW && classes * inner > 2 * E::TILE
 }
 
 /// A checked call: sums the losses and the z-losses. Its rows are outer indices.
@@ -104,19 +116,38 @@ impl<E: Float> Kernel<E> for StridedJob<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(mut self, l: L) -> [f64; SUMS] {
-        let (outer, _, inner) = self.pass.dims();
+        let (outer, classes, inner) = self.pass.dims();
+        let wide = are_far_apart::<E>(classes, inner);
         let r = l.register();
+        let lanes = L::Register::LANES;
         let mut totals = [Compensated::new(l); 2];
         for o in 0..outer {
             let mut start = 0;
             while start < inner {
+                let vectors = (inner - start).min(WIDE * lanes) / L::LANES;
+                if wide && vectors > 0 {
+                    let end = start + vectors * L::LANES;
+                    let losses = self.registers::<_, WIDE>(r, o, start, end);
+                    for vector in 0..vectors {
+                        let losses = l.by_registers(
+                            #[inline(always)]
+                            |lane| losses[(vector * L::LANES + lane) / lanes],
+                        );
+                        for (total, losses) in totals.iter_mut().zip(losses) {
+                            total.add(l, losses);
+                        }
+                    }
+                    start = end;
+                    continue;
+                }
                 let losses = l.by_registers(
                     #[inline(always)]
                     |lane| {
                         let start = inner.min(start + lane);
-                        let end = inner.min(start + L::Register::LANES);
+                        let end = inner.min(start + lanes);
                         if start < end {
-                            self.register(r, o, start, end)
+                            let [losses] = self.registers(r, o, start, end);
+                            losses
                         } else {
                             [r.splat(E::ZERO); 2]
                         }
@@ -134,41 +165,74 @@ impl<E: Float> Kernel<E> for StridedJob<'_, E> {
 }
 
 impl<E: Float> StridedJob<'_, E> {
-    /// The positions `start..end` of an outer index, at most a register: their losses and z-losses.
+    /// The positions `start..end` of an outer index, at most `W` registers, and all of them whole unless there
+    /// is one: their losses and z-losses.
     #[inline(always)]
-    fn register<R: Lanes<E>>(&mut self, r: R, outer: usize, start: usize, end: usize) -> [R::V; 2] {
+    fn registers<R: Lanes<E>, const W: usize>(
+        &mut self,
+        r: R,
+        outer: usize,
+        start: usize,
+        end: usize,
+    ) -> [[R::V; 2]; W] {
         let (_, classes, inner) = self.pass.dims();
-        let rows = outer * inner + start..outer * inner + end;
+        let first = outer * inner + start;
+        let (count, len) = match W {
+            1 => (1, end - start),
+            _ => ((end - start) / R::LANES, R::LANES),
+        };
         let recipe = &self.recipe;
-        let lane_rows = LaneRows::new(
-            r,
-            rows.clone(),
-            &self.targets,
-            recipe.class_weights,
-            self.row_weights,
-            self.upstream,
-        );
-        let (stride, len) = (inner, end - start);
-        let cap = recipe.logits.cap();
-        if let StridedPass::Apart(logits, gradient) = &mut self.pass {
-            // From here on as in place: what is in between stays in the gradient anyway.
-            let (x, g) = (logits.tail(outer, start), gradient.tail_mut(outer, start));
-            for c in 0..classes {
-                g[c * stride..][..len].copy_from_slice(&x[c * stride..][..len]);
-            }
+        let mut lane_rows = [LaneRows::nothing(r); W];
+        let lane_rows = &mut lane_rows[..count];
+        for (at, lane_rows) in lane_rows.iter_mut().enumerate() {
+            let row = first + at * R::LANES;
+            *lane_rows = LaneRows::new(
+                r,
+                row..row + len,
+                &self.targets,
+                recipe.class_weights,
+                self.row_weights,
+                self.upstream,
+            );
         }
-        let losses = match &mut self.pass {
-            StridedPass::LossOnly(logits) => {
-                let planes = &mut Read { x: logits.tail(outer, start), stride, len, cap };
-                recipe.lanes(r, classes, &lane_rows, planes, false)
+        let (stride, cap) = (inner, recipe.logits.cap());
+        let losses: [_; W] = if W == 1 {
+            if let StridedPass::Apart(logits, gradient) = &mut self.pass {
+                // From here on as in place: what is in between stays in the gradient anyway.
+                let (x, g) = (logits.tail(outer, start), gradient.tail_mut(outer, start));
+                for c in 0..classes {
+                    g[c * stride..][..len].copy_from_slice(&x[c * stride..][..len]);
+                }
             }
-            StridedPass::Apart(_, gradient) | StridedPass::InPlace(gradient) => {
-                let planes = &mut InPlace { g: gradient.tail_mut(outer, start), stride, len, cap };
-                recipe.lanes(r, classes, &lane_rows, planes, true)
+            match &mut self.pass {
+                StridedPass::LossOnly(logits) => {
+                    let logits = Some(logits.tail(outer, start));
+                    let planes = &mut InPlanes { logits, gradient: None, stride, len, cap };
+                    recipe.lanes(r, classes, lane_rows, planes, false)
+                }
+                StridedPass::Apart(_, gradient) | StridedPass::InPlace(gradient) => {
+                    let gradient = Some(gradient.tail_mut(outer, start));
+                    let planes = &mut InPlanes { logits: None, gradient, stride, len, cap };
+                    recipe.lanes(r, classes, lane_rows, planes, true)
+                }
             }
+        } else {
+            let (logits, gradient) = match &mut self.pass {
+                StridedPass::LossOnly(logits) => (Some(logits.tail(outer, start)), None),
+                StridedPass::Apart(logits, gradient) => {
+                    (Some(logits.tail(outer, start)), Some(gradient.tail_mut(outer, start)))
+                }
+                StridedPass::InPlace(data) => (None, Some(data.tail_mut(outer, start))),
+            };
+            let wanted = gradient.is_some();
+            let planes = &mut InPlanes { logits, gradient, stride, len, cap };
+            recipe.lanes(r, classes, lane_rows, planes, wanted)
         };
         if let Some(out) = &mut self.losses {
-            put(r, whole(r, losses), &mut out[rows]);
+            for (at, losses) in losses[..count].iter().enumerate() {
+                let row = first + at * R::LANES;
+                put(r, whole(r, *losses), &mut out[row..row + len]);
+            }
         }
         losses
     }
