@@ -10,74 +10,67 @@ use crate::loss::{Facts, mass_times, z_loss};
 use crate::walk::get;
 use core::ops::Range;
 
-/// What is known of each row of a register besides its logits.
-#[derive(Clone, Copy)]
-pub(crate) struct LaneRows<V> {
-    /// Class numbers; -1 where a row does not count or there is none.
-    labels: V,
-    /// 0 there, 1 elsewhere.
-    counts: V,
-    label_weight: V,
-    weight: V,
-    upstream: V,
+/// A run of registers of rows, and what is known of each row besides its logits.
+pub(crate) struct LaneRows<'a, E> {
+    /// The first row.
+    pub(crate) first: usize,
+    pub(crate) registers: usize,
+    /// Rows in each register.
+    pub(crate) len: usize,
+    pub(crate) targets: &'a Targets<'a>,
+    pub(crate) row_weights: Option<&'a [E]>,
+    pub(crate) upstream: Option<&'a [E]>,
 }
 
-impl<V: Copy> LaneRows<V> {
-    /// Rows that do not count.
+impl<E: Float> LaneRows<'_, E> {
+    /// The rows of a register.
     #[inline(always)]
-    pub(crate) fn nothing<E: Float, R: Lanes<E, V = V>>(r: R) -> Self {
-        let zero = r.splat(E::ZERO);
-        LaneRows { labels: zero, counts: zero, label_weight: zero, weight: zero, upstream: zero }
+    pub(crate) fn rows<R: Lanes<E>>(&self, _: R, at: usize) -> Range<usize> {
+        let start = self.first + at * R::LANES;
+        start..start + self.len
     }
 
+    /// Class numbers; -1 where a row does not count or there is none.
     #[inline(always)]
-    pub(crate) fn new<E: Float, R: Lanes<E, V = V>>(
-        r: R,
-        rows: Range<usize>,
-        targets: &Targets<'_>,
-        class_weights: Option<&[E]>,
-        row_weights: Option<&[E]>,
-        upstream: Option<&[E]>,
-    ) -> Self {
-        let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
+    fn labels<R: Lanes<E>>(&self, r: R, at: usize) -> R::V {
         let mut labels = [E::ZERO - E::ONE; MOST_LANES];
-        targets.write(rows.start, &mut labels[..rows.len()]);
-        let labels = r.load(&labels[..R::LANES]);
-        let label_weight = match class_weights {
-            None => one,
-            Some(weights) => {
-                let mut of_labels = [E::ONE; MOST_LANES];
-                for (weight, row) in of_labels.iter_mut().zip(rows.clone()) {
-                    *weight = match targets.class(row) {
-                        Some(y) => weights[y],
-                        None => E::ONE,
-                    };
-                }
-                r.load(&of_labels[..R::LANES])
-            }
-        };
-        let weight = match row_weights {
-            Some(weights) => get(r, &weights[rows.clone()]),
-            None => one,
-        };
-        let upstream = match upstream {
-            Some(upstream) => get(r, &upstream[rows]),
-            None => one,
-        };
-        let counts = r.select_lt(labels, zero, zero, one);
-        LaneRows { labels, counts, label_weight, weight, upstream }
+        self.targets.write(self.rows(r, at).start, &mut labels[..self.len]);
+        r.load(&labels[..R::LANES])
+    }
+
+    /// The weights of the labels' classes.
+    #[inline(always)]
+    fn label_weights<R: Lanes<E>>(&self, r: R, at: usize, weights: Option<&[E]>) -> R::V {
+        let Some(weights) = weights else { return r.splat(E::ONE) };
+        let mut of_labels = [E::ONE; MOST_LANES];
+        for (weight, row) in of_labels.iter_mut().zip(self.rows(r, at)) {
+            *weight = match self.targets.class(row) {
+                Some(y) => weights[y],
+                None => E::ONE,
+            };
+        }
+        r.load(&of_labels[..R::LANES])
+    }
+
+    /// Of numbers of all rows those of a register; 1 if there are none.
+    #[inline(always)]
+    fn get<R: Lanes<E>>(&self, r: R, at: usize, of_rows: Option<&[E]>) -> R::V {
+        match of_rows {
+            Some(of_rows) => get(r, &of_rows[self.rows(r, at)]),
+            None => r.splat(E::ONE),
+        }
     }
 }
 
 impl<E: Float> Recipe<'_, E> {
-    /// The losses and z-losses of at most `W` registers of rows; where it is wanted, `planes` get the
+    /// The losses and z-losses of the rows, at most `W` registers; where it is wanted, `planes` get the
     /// gradient.
     #[inline(always)]
     pub(crate) fn lanes<R: Lanes<E>, const W: usize>(
         &self,
         r: R,
         classes: usize,
-        rows: &[LaneRows<R::V>],
+        rows: &LaneRows<'_, E>,
         planes: &mut impl Planes<E, R>,
         gradient: bool,
     ) -> [[R::V; 2]; W] {
@@ -85,18 +78,20 @@ impl<E: Float> Recipe<'_, E> {
         let spread = self.loss.spreads().then_some(self.class_weights);
         let ask = LaneAsk { classes, scale: self.logits.factor(), spread };
         let mut labels = [zero; W];
-        for (labels, row) in labels.iter_mut().zip(rows) {
-            *labels = row.labels;
+        let labels = &mut labels[..rows.registers];
+        for (at, labels) in labels.iter_mut().enumerate() {
+            *labels = rows.labels(r, at);
         }
-        let stats: [LaneStats<R::V>; W] = across::stats(r, ask, &labels[..rows.len()], planes);
+        let stats: [LaneStats<R::V>; W] = across::stats(r, ask, labels, planes);
         let mut losses = [[zero; 2]; W];
         let mut lanes = [LaneGradient::nothing(r); W];
-        let each = losses.iter_mut().zip(&mut lanes);
-        for ((rows, stats), (losses, lanes)) in rows.iter().zip(&stats).zip(each) {
-            (*losses, *lanes) = self.register(r, ask.scale, rows, stats);
+        let lanes = &mut lanes[..rows.registers];
+        let known = labels.iter().zip(&stats);
+        for (at, (known, out)) in known.zip(losses.iter_mut().zip(&mut *lanes)).enumerate() {
+            (*out.0, *out.1) = self.register(r, ask.scale, rows, at, known);
         }
         if gradient {
-            across::gradient(r, ask, &lanes[..rows.len()], planes);
+            across::gradient(r, ask, lanes, planes);
         }
         losses
     }
@@ -107,11 +102,16 @@ impl<E: Float> Recipe<'_, E> {
         &self,
         r: R,
         scale: E,
-        rows: &LaneRows<R::V>,
-        stats: &LaneStats<R::V>,
+        rows: &LaneRows<'_, E>,
+        at: usize,
+        (&labels, stats): (&R::V, &LaneStats<R::V>),
     ) -> ([R::V; 2], LaneGradient<R::V>) {
-        let LaneRows { labels, counts, label_weight, weight, upstream } = *rows;
-        let (zero, nan) = (r.splat(E::ZERO), r.splat(E::NAN));
+        let (zero, one, nan) = (r.splat(E::ZERO), r.splat(E::ONE), r.splat(E::NAN));
+        let label_weight = rows.label_weights(r, at, self.class_weights);
+        let weight = rows.get(r, at, rows.row_weights);
+        let upstream = rows.get(r, at, rows.upstream);
+        // 0 where a row does not count.
+        let counts = r.select_lt(labels, zero, zero, one);
         let scale = r.splat(scale);
         let sum = r.select_eq(stats.label, r.splat(E::INFINITY), nan, stats.sum);
         let lead = r.mul(scale, r.sub(stats.label, stats.max));

@@ -47,8 +47,8 @@ impl<'a, E> StridedPass<'a, E> {
     }
 }
 
-/// Registers of positions that are worked on at once where the classes are far apart.
-const WIDE: usize = 32;
+/// Bytes of positions of a class that are worked on at once where the classes are far apart: a page of memory.
+const RUN: usize = 4096;
 
 /// Of so few classes the arithmetic between the passes takes longer than waiting for memory.
 const FEW: usize = 16;
@@ -118,45 +118,21 @@ impl<E: Float> Kernel<E> for StridedJob<'_, E> {
     fn run<L: Lanes<E>>(mut self, l: L) -> [f64; SUMS] {
         let (outer, classes, inner) = self.pass.dims();
         let wide = are_far_apart::<E>(classes, inner);
-        let r = l.register();
-        let lanes = L::Register::LANES;
         let mut totals = [Compensated::new(l); 2];
         for o in 0..outer {
             let mut start = 0;
             while start < inner {
-                let vectors = (inner - start).min(WIDE * lanes) / L::LANES;
-                if wide && vectors > 0 {
-                    let end = start + vectors * L::LANES;
-                    let losses = self.registers::<_, WIDE>(r, o, start, end);
-                    for vector in 0..vectors {
-                        let losses = l.by_registers(
-                            #[inline(always)]
-                            |lane| losses[(vector * L::LANES + lane) / lanes],
-                        );
-                        for (total, losses) in totals.iter_mut().zip(losses) {
-                            total.add(l, losses);
-                        }
-                    }
-                    start = end;
-                    continue;
+                let vectors = if !wide {
+                    0
+                } else if const { L::Register::LANES * size_of::<E>() > RUN / 64 } {
+                    self.run_wide::<L, 32>(l, o, start, &mut totals)
+                } else {
+                    self.run_wide::<L, 64>(l, o, start, &mut totals)
+                };
+                if vectors == 0 {
+                    self.vector(l, o, start, &mut totals);
                 }
-                let losses = l.by_registers(
-                    #[inline(always)]
-                    |lane| {
-                        let start = inner.min(start + lane);
-                        let end = inner.min(start + lanes);
-                        if start < end {
-                            let [losses] = self.registers(r, o, start, end);
-                            losses
-                        } else {
-                            [r.splat(E::ZERO); 2]
-                        }
-                    },
-                );
-                for (total, losses) in totals.iter_mut().zip(losses) {
-                    total.add(l, losses);
-                }
-                start += L::LANES;
+                start += vectors.max(1) * L::LANES;
             }
         }
         let [loss, z] = totals;
@@ -165,40 +141,89 @@ impl<E: Float> Kernel<E> for StridedJob<'_, E> {
 }
 
 impl<E: Float> StridedJob<'_, E> {
-    /// The positions `start..end` of an outer index, at most `W` registers, and all of them whole unless there
-    /// is one: their losses and z-losses.
+    /// The positions of a vector from `start` on, register by register: fewer if there are no more.
+    #[inline(always)]
+    fn vector<L: Lanes<E>>(
+        &mut self,
+        l: L,
+        outer: usize,
+        start: usize,
+        totals: &mut [Compensated<L::V>; 2],
+    ) {
+        let (_, _, inner) = self.pass.dims();
+        let r = l.register();
+        let losses = l.by_registers(
+            #[inline(always)]
+            |lane| {
+                let start = inner.min(start + lane);
+                let len = L::Register::LANES.min(inner - start);
+                if len > 0 {
+                    let [losses] = self.registers(r, outer, start, 1, len);
+                    losses
+                } else {
+                    [r.splat(E::ZERO); 2]
+                }
+            },
+        );
+        for (total, losses) in totals.iter_mut().zip(losses) {
+            total.add(l, losses);
+        }
+    }
+
+    /// As many whole vectors from `start` on as there are, of at most `W` registers; returns how many.
+    #[inline(always)]
+    fn run_wide<L: Lanes<E>, const W: usize>(
+        &mut self,
+        l: L,
+        outer: usize,
+        start: usize,
+        totals: &mut [Compensated<L::V>; 2],
+    ) -> usize {
+        let (_, _, inner) = self.pass.dims();
+        let lanes = L::Register::LANES;
+        let vectors = (inner - start).min(W * lanes) / L::LANES;
+        if vectors == 0 {
+            return 0;
+        }
+        let count = vectors * (L::LANES / lanes);
+        let losses: [_; W] = self.registers(l.register(), outer, start, count, lanes);
+        for vector in 0..vectors {
+            let losses = l.by_registers(
+                #[inline(always)]
+                |lane| losses[(vector * L::LANES + lane) / lanes],
+            );
+            for (total, losses) in totals.iter_mut().zip(losses) {
+                total.add(l, losses);
+            }
+        }
+        vectors
+    }
+
+    /// The positions of `registers` registers from `start` on, at most `W`, with `len` lanes in each: their
+    /// losses and z-losses.
     #[inline(always)]
     fn registers<R: Lanes<E>, const W: usize>(
         &mut self,
         r: R,
         outer: usize,
         start: usize,
-        end: usize,
+        registers: usize,
+        len: usize,
     ) -> [[R::V; 2]; W] {
         let (_, classes, inner) = self.pass.dims();
-        let first = outer * inner + start;
-        let (count, len) = match W {
-            1 => (1, end - start),
-            _ => ((end - start) / R::LANES, R::LANES),
-        };
         let recipe = &self.recipe;
-        let mut lane_rows = [LaneRows::nothing(r); W];
-        let lane_rows = &mut lane_rows[..count];
-        for (at, lane_rows) in lane_rows.iter_mut().enumerate() {
-            let row = first + at * R::LANES;
-            *lane_rows = LaneRows::new(
-                r,
-                row..row + len,
-                &self.targets,
-                recipe.class_weights,
-                self.row_weights,
-                self.upstream,
-            );
-        }
+        let rows = LaneRows {
+            first: outer * inner + start,
+            registers,
+            len,
+            targets: &self.targets,
+            row_weights: self.row_weights,
+            upstream: self.upstream,
+        };
         let (stride, cap) = (inner, recipe.logits.cap());
         let losses: [_; W] = if W == 1 {
             if let StridedPass::Apart(logits, gradient) = &mut self.pass {
-                // From here on as in place: what is in between stays in the gradient anyway.
+                // From here on as in place: what is in between stays in the first-level cache.
                 let (x, g) = (logits.tail(outer, start), gradient.tail_mut(outer, start));
                 for c in 0..classes {
                     g[c * stride..][..len].copy_from_slice(&x[c * stride..][..len]);
@@ -208,12 +233,12 @@ impl<E: Float> StridedJob<'_, E> {
                 StridedPass::LossOnly(logits) => {
                     let logits = Some(logits.tail(outer, start));
                     let planes = &mut InPlanes { logits, gradient: None, stride, len, cap };
-                    recipe.lanes(r, classes, lane_rows, planes, false)
+                    recipe.lanes(r, classes, &rows, planes, false)
                 }
                 StridedPass::Apart(_, gradient) | StridedPass::InPlace(gradient) => {
                     let gradient = Some(gradient.tail_mut(outer, start));
                     let planes = &mut InPlanes { logits: None, gradient, stride, len, cap };
-                    recipe.lanes(r, classes, lane_rows, planes, true)
+                    recipe.lanes(r, classes, &rows, planes, true)
                 }
             }
         } else {
@@ -226,12 +251,11 @@ impl<E: Float> StridedJob<'_, E> {
             };
             let wanted = gradient.is_some();
             let planes = &mut InPlanes { logits, gradient, stride, len, cap };
-            recipe.lanes(r, classes, lane_rows, planes, wanted)
+            recipe.lanes(r, classes, &rows, planes, wanted)
         };
         if let Some(out) = &mut self.losses {
-            for (at, losses) in losses[..count].iter().enumerate() {
-                let row = first + at * R::LANES;
-                put(r, whole(r, *losses), &mut out[row..row + len]);
+            for (at, losses) in losses[..registers].iter().enumerate() {
+                put(r, whole(r, *losses), &mut out[rows.rows(r, at)]);
             }
         }
         losses

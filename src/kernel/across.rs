@@ -142,10 +142,7 @@ fn sums_of_exps<E: Float, R: Lanes<E>, const W: usize>(
     stats: &mut [LaneStats<R::V>; W],
 ) {
     let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
-    let mut references = [zero; W];
-    for (reference, stats) in references.iter_mut().zip(&*stats) {
-        *reference = stats.reference;
-    }
+    let known = &*stats;
     let sums: [[R::V; 1]; W] = in_tiles(
         r,
         classes,
@@ -153,7 +150,7 @@ fn sums_of_exps<E: Float, R: Lanes<E>, const W: usize>(
         #[inline(always)]
         |start, end, at| {
             let labels = labels[at];
-            let frame = Frame { reference: references[at], scale };
+            let frame = Frame { reference: known[at].reference, scale };
             let mut number = r.splat(E::from_f64(start as f64));
             let mut sum = zero;
             if end - start == SIDE_BY_SIDE {
@@ -194,17 +191,14 @@ fn shortfalls<E: Float, R: Lanes<E>, const W: usize>(
     stats: &mut [LaneStats<R::V>; W],
 ) {
     let (zero, one, by) = (r.splat(E::ZERO), r.splat(E::ONE), r.splat(scale));
-    let mut references = [zero; W];
-    for (reference, stats) in references.iter_mut().zip(&*stats) {
-        *reference = stats.reference;
-    }
+    let known = &*stats;
     let sums: [[R::V; 2]; W] = in_tiles(
         r,
         classes,
         labels.len(),
         #[inline(always)]
         |start, end, at| {
-            let (labels, reference) = (labels[at], references[at]);
+            let (labels, reference) = (labels[at], known[at].reference);
             let mut number = r.splat(E::from_f64(start as f64));
             let mut sums = [zero; 2];
             for c in start..end {
