@@ -1,84 +1,118 @@
-//! The losses of a register of rows side by side, wherever their classes are.
+//! The losses of rows side by side, wherever their classes are.
 
 use super::sparse::Recipe;
 use crate::elem::Float;
-use crate::elementary::ExpTerm;
 use crate::isa::Lanes;
-use crate::kernel::across::{self, Frame, LaneAsk, LaneGradient, MOST_LANES, Planes};
+use crate::kernel::across::{self, LaneAsk, LaneGradient, LaneStats, MOST_LANES, Planes};
 use crate::labels::Targets;
 use crate::loss::nll::Nll;
 use crate::loss::{Facts, mass_times, z_loss};
 use crate::walk::get;
 use core::ops::Range;
 
-/// What is known of each row besides its logits.
-pub(crate) struct LaneRows<V> {
-    /// Class numbers; -1 where a row does not count or there is none.
-    labels: V,
-    /// 0 there, 1 elsewhere.
-    counts: V,
-    label_weight: V,
-    weight: V,
-    upstream: V,
+/// A run of registers of rows, and what is known of each row besides its logits.
+pub(crate) struct LaneRows<'a, E> {
+    /// The first row.
+    pub(crate) first: usize,
+    pub(crate) registers: usize,
+    /// Rows in each register.
+    pub(crate) len: usize,
+    pub(crate) targets: &'a Targets<'a>,
+    pub(crate) row_weights: Option<&'a [E]>,
+    pub(crate) upstream: Option<&'a [E]>,
 }
 
-impl<V: Copy> LaneRows<V> {
+impl<E: Float> LaneRows<'_, E> {
+    /// The rows of a register.
     #[inline(always)]
-    pub(crate) fn new<E: Float, R: Lanes<E, V = V>>(
-        r: R,
-        rows: Range<usize>,
-        targets: &Targets<'_>,
-        class_weights: Option<&[E]>,
-        row_weights: Option<&[E]>,
-        upstream: Option<&[E]>,
-    ) -> Self {
-        let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
+    pub(crate) fn rows<R: Lanes<E>>(&self, _: R, at: usize) -> Range<usize> {
+        let start = self.first + at * R::LANES;
+        start..start + self.len
+    }
+
+    /// Class numbers; -1 where a row does not count or there is none.
+    #[inline(always)]
+    fn labels<R: Lanes<E>>(&self, r: R, at: usize) -> R::V {
         let mut labels = [E::ZERO - E::ONE; MOST_LANES];
-        targets.write(rows.start, &mut labels[..rows.len()]);
-        let labels = r.load(&labels[..R::LANES]);
-        let label_weight = match class_weights {
-            None => one,
-            Some(weights) => {
-                let mut of_labels = [E::ONE; MOST_LANES];
-                for (weight, row) in of_labels.iter_mut().zip(rows.clone()) {
-                    *weight = match targets.class(row) {
-                        Some(y) => weights[y],
-                        None => E::ONE,
-                    };
-                }
-                r.load(&of_labels[..R::LANES])
-            }
-        };
-        let weight = match row_weights {
-            Some(weights) => get(r, &weights[rows.clone()]),
-            None => one,
-        };
-        let upstream = match upstream {
-            Some(upstream) => get(r, &upstream[rows]),
-            None => one,
-        };
-        let counts = r.select_lt(labels, zero, zero, one);
-        LaneRows { labels, counts, label_weight, weight, upstream }
+        self.targets.write(self.rows(r, at).start, &mut labels[..self.len]);
+        r.load(&labels[..R::LANES])
+    }
+
+    /// The weights of the labels' classes.
+    #[inline(always)]
+    fn label_weights<R: Lanes<E>>(&self, r: R, at: usize, weights: Option<&[E]>) -> R::V {
+        let Some(weights) = weights else { return r.splat(E::ONE) };
+        let mut of_labels = [E::ONE; MOST_LANES];
+        for (weight, row) in of_labels.iter_mut().zip(self.rows(r, at)) {
+            *weight = match self.targets.class(row) {
+                Some(y) => weights[y],
+                None => E::ONE,
+            };
+        }
+        r.load(&of_labels[..R::LANES])
+    }
+
+    /// Of numbers of all rows those of a register; 1 if there are none.
+    #[inline(always)]
+    fn get<R: Lanes<E>>(&self, r: R, at: usize, of_rows: Option<&[E]>) -> R::V {
+        match of_rows {
+            Some(of_rows) => get(r, &of_rows[self.rows(r, at)]),
+            None => r.splat(E::ONE),
+        }
     }
 }
 
 impl<E: Float> Recipe<'_, E> {
-    /// The losses and z-losses of the rows; where it is wanted, `planes` get the gradient.
+    /// The losses and z-losses of the rows, at most `W` registers; where it is wanted, `planes` get the
+    /// gradient.
     #[inline(always)]
-    pub(crate) fn lanes<R: Lanes<E>>(
+    pub(crate) fn lanes<R: Lanes<E>, const W: usize>(
         &self,
         r: R,
         classes: usize,
-        rows: &LaneRows<R::V>,
+        rows: &LaneRows<'_, E>,
         planes: &mut impl Planes<E, R>,
         gradient: bool,
-    ) -> [R::V; 2] {
-        let LaneRows { labels, counts, label_weight, weight, upstream } = *rows;
-        let (zero, nan) = (r.splat(E::ZERO), r.splat(E::NAN));
+    ) -> [[R::V; 2]; W] {
+        let zero = r.splat(E::ZERO);
         let spread = self.loss.spreads().then_some(self.class_weights);
-        let ask = LaneAsk { classes, labels, scale: self.logits.factor(), spread };
-        let stats = across::stats(r, ask, planes);
-        let scale = r.splat(ask.scale);
+        let ask = LaneAsk { classes, scale: self.logits.factor(), spread };
+        let mut labels = [zero; W];
+        let labels = &mut labels[..rows.registers];
+        for (at, labels) in labels.iter_mut().enumerate() {
+            *labels = rows.labels(r, at);
+        }
+        let stats: [LaneStats<R::V>; W] = across::stats(r, ask, labels, planes);
+        let mut losses = [[zero; 2]; W];
+        let mut lanes = [LaneGradient::nothing(r); W];
+        let lanes = &mut lanes[..rows.registers];
+        let known = labels.iter().zip(&stats);
+        for (at, (known, out)) in known.zip(losses.iter_mut().zip(&mut *lanes)).enumerate() {
+            (*out.0, *out.1) = self.register(r, ask.scale, rows, at, known);
+        }
+        if gradient {
+            across::gradient(r, ask, lanes, planes);
+        }
+        losses
+    }
+
+    /// The losses and z-losses of a register of rows, and what their gradients are made of.
+    #[inline(always)]
+    fn register<R: Lanes<E>>(
+        &self,
+        r: R,
+        scale: E,
+        rows: &LaneRows<'_, E>,
+        at: usize,
+        (&labels, stats): (&R::V, &LaneStats<R::V>),
+    ) -> ([R::V; 2], LaneGradient<R::V>) {
+        let (zero, one, nan) = (r.splat(E::ZERO), r.splat(E::ONE), r.splat(E::NAN));
+        let label_weight = rows.label_weights(r, at, self.class_weights);
+        let weight = rows.get(r, at, rows.row_weights);
+        let upstream = rows.get(r, at, rows.upstream);
+        // 0 where a row does not count.
+        let counts = r.select_lt(labels, zero, zero, one);
+        let scale = r.splat(scale);
         let sum = r.select_eq(stats.label, r.splat(E::INFINITY), nan, stats.sum);
         let lead = r.mul(scale, r.sub(stats.label, stats.max));
         let nll = Nll::new(r, sum, lead);
@@ -94,9 +128,6 @@ impl<E: Float> Recipe<'_, E> {
         };
         let row = OfRow { weight, likelihood: nll.loss, counts };
         let losses = [row.value(r, terms.loss), row.value(r, z)];
-        if !gradient {
-            return losses;
-        }
         let outer = r.mul(upstream, weight);
         let weighing = self.weighing;
         let ours = times(r, outer, self.logits.scale * weighing.gradient);
@@ -104,15 +135,14 @@ impl<E: Float> Recipe<'_, E> {
         let z_prob = if self.z_loss == 0.0 { zero } else { r.mul(z_ours, z_prob) };
         let lanes = LaneGradient {
             labels,
+            reference: stats.reference,
             factor: r.mul(r.mul_add(ours, terms.prob, z_prob), nll.max_prob),
             spread: r.mul(ours, terms.spread),
             at_label: r.mul_add(ours, terms.label, r.mul(z_prob, nll.label_prob)),
             lost: r.select_eq(nll.loss, nll.loss, zero, nan),
             counts: if weighing.no_weight { zero } else { counts },
         };
-        let frame = Frame { reference: stats.reference, scale: ask.scale, exp: ExpTerm::new(r) };
-        across::gradient(r, classes, &lanes, frame, spread, planes);
-        losses
+        (losses, lanes)
     }
 }
 

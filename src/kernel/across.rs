@@ -3,18 +3,18 @@
 use crate::elem::Float;
 use crate::elementary::ExpTerm;
 use crate::isa::Lanes;
-use crate::walk;
 
-/// Where the classes of a register of rows are: their logits, then `e^u`, then the gradient.
+/// Where the classes of a run of registers of rows are: their logits, then `e^u`, then the gradient. `at` is
+/// the number of a register.
 pub(crate) trait Planes<E: Float, R: Lanes<E>> {
     /// The logits of a class, as the loss sees them.
-    fn logits(&self, r: R, class: usize) -> R::V;
+    fn logits(&self, r: R, class: usize, at: usize) -> R::V;
     /// Takes `e^u` of a class; its logits may be overwritten.
-    fn keep(&mut self, r: R, class: usize, e: R::V);
+    fn keep(&mut self, r: R, class: usize, at: usize, e: R::V);
     /// `e^u` of a class, kept or computed again, and the slope of a cap.
-    fn kept(&self, r: R, class: usize, frame: Frame<E, R::V>) -> (R::V, Option<R::V>);
+    fn kept(&self, r: R, class: usize, at: usize, frame: Frame<E, R::V>) -> (R::V, Option<R::V>);
     /// Takes the gradient of a class.
-    fn put(&mut self, r: R, class: usize, gradient: R::V);
+    fn put(&mut self, r: R, class: usize, at: usize, gradient: R::V);
 }
 
 /// What exponents are measured from, and multiplied by.
@@ -33,12 +33,10 @@ impl<E: Float, V: Copy> Frame<E, V> {
     }
 }
 
-/// What is known of each lane before its classes are read.
+/// What is known of all lanes before their classes are read.
 #[derive(Clone, Copy)]
-pub(crate) struct LaneAsk<'a, E, V> {
+pub(crate) struct LaneAsk<'a, E> {
     pub(crate) classes: usize,
-    /// Class numbers; a number that no class has leaves none out.
-    pub(crate) labels: V,
     /// What logits are multiplied by; positive.
     pub(crate) scale: E,
     pub(crate) spread: ClassWeights<'a, E>,
@@ -64,102 +62,148 @@ pub(crate) struct LaneStats<V> {
 /// How the weights of a row's classes are spread; see [`Spread`](super::stats::Spread).
 pub(crate) type ClassWeights<'a, E> = Option<Option<&'a [E]>>;
 
-/// Classes that are added up before their sum joins the total.
-const TILE: usize = 64;
-
 /// Classes whose exponentials are computed at once, and added to one sum.
 const SIDE_BY_SIDE: usize = 4;
 
-/// The statistics of a register of rows.
+/// Classes whose sums, of four each, are added to one sum.
+const GROUP: usize = 16;
+
+/// Classes that are added up before their sum joins the total.
+const TILE: usize = 64;
+
+/// The statistics of at most `W` registers of rows, one for each of `labels`: class numbers; a number that
+/// no class has leaves none out.
+///
+/// All registers take a few classes, then the next: rows side by side are side by side in memory.
 #[inline(always)]
-pub(crate) fn stats<E: Float, R: Lanes<E>>(
+pub(crate) fn stats<E: Float, R: Lanes<E>, const W: usize>(
     r: R,
-    ask: LaneAsk<'_, E, R::V>,
+    ask: LaneAsk<'_, E>,
+    labels: &[R::V],
     planes: &mut impl Planes<E, R>,
-) -> LaneStats<R::V> {
-    let LaneAsk { classes, labels, spread, .. } = ask;
-    let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
-    let none = r.splat(E::NEG_INFINITY);
-    let (mut max, mut label, mut number) = (none, r.splat(E::NAN), zero);
-    for c in 0..classes {
-        let x = planes.logits(r, c);
-        max = r.max(max, r.select_eq(labels, number, none, x));
-        label = r.select_eq(labels, number, x, label);
-        number = r.add(number, one);
-    }
-    // -0 becomes 0: which of the two a maximum returns depends on the CPU.
-    let max = r.add(max, zero);
-    let lowest = r.splat(E::LOWEST);
-    let reference = r.select_lt(max, lowest, lowest, max);
-    let shortfall = match spread {
-        None => [zero; 2],
-        Some(weights) => shortfall(r, ask, weights, reference, planes),
+) -> [LaneStats<R::V>; W] {
+    let (zero, none, nan) = (r.splat(E::ZERO), r.splat(E::NEG_INFINITY), r.splat(E::NAN));
+    let start = LaneStats {
+        max: none,
+        reference: none,
+        sum: zero,
+        weight: zero,
+        shortfall: zero,
+        label: nan,
     };
-    let sum = sums_of_exps(r, ask, reference, planes);
-    let [weight, shortfall] = shortfall;
-    LaneStats { max, reference, sum, weight, shortfall, label }
+    let mut stats = [start; W];
+    largest(r, ask.classes, labels, planes, &mut stats);
+    if let Some(weights) = ask.spread {
+        shortfalls(r, ask, weights, labels, planes, &mut stats);
+    }
+    sums_of_exps(r, ask, labels, planes, &mut stats);
+    stats
+}
+
+/// The largest of the other logits, what exponents are measured from, and the labels' logits.
+#[inline(always)]
+fn largest<E: Float, R: Lanes<E>, const W: usize>(
+    r: R,
+    classes: usize,
+    labels: &[R::V],
+    planes: &impl Planes<E, R>,
+    stats: &mut [LaneStats<R::V>; W],
+) {
+    let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
+    let (none, lowest) = (r.splat(E::NEG_INFINITY), r.splat(E::LOWEST));
+    let mut start = 0;
+    while start < classes {
+        let end = classes.min(start + SIDE_BY_SIDE);
+        for (at, (&labels, stats)) in labels.iter().zip(&mut *stats).enumerate() {
+            let mut number = r.splat(E::from_f64(start as f64));
+            let (mut max, mut label) = (stats.max, stats.label);
+            for c in start..end {
+                let x = planes.logits(r, c, at);
+                max = r.max(max, r.select_eq(labels, number, none, x));
+                label = r.select_eq(labels, number, x, label);
+                number = r.add(number, one);
+            }
+            (stats.max, stats.label) = (max, label);
+        }
+        start = end;
+    }
+    for stats in &mut stats[..labels.len()] {
+        // -0 becomes 0: which of the two a maximum returns depends on the CPU.
+        stats.max = r.add(stats.max, zero);
+        stats.reference = r.select_lt(stats.max, lowest, lowest, stats.max);
+    }
 }
 
 #[inline(always)]
-fn sums_of_exps<E: Float, R: Lanes<E>>(
+fn sums_of_exps<E: Float, R: Lanes<E>, const W: usize>(
     r: R,
-    LaneAsk { classes, labels, scale, .. }: LaneAsk<'_, E, R::V>,
-    reference: R::V,
+    LaneAsk { classes, scale, .. }: LaneAsk<'_, E>,
+    labels: &[R::V],
     planes: &mut impl Planes<E, R>,
-) -> R::V {
+    stats: &mut [LaneStats<R::V>; W],
+) {
     let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
-    let frame = Frame { reference, scale, exp: ExpTerm::new(r) };
-    let [sum] = in_tiles(
+    let (known, exp) = (&*stats, ExpTerm::new(r));
+    let sums: [[R::V; 1]; W] = in_tiles(
         r,
         classes,
+        labels.len(),
         #[inline(always)]
-        |start, end| {
+        |start, end, at| {
+            let labels = labels[at];
+            let frame = Frame { reference: known[at].reference, scale, exp };
             let mut number = r.splat(E::from_f64(start as f64));
             let mut sum = zero;
             if end - start == SIDE_BY_SIDE {
                 // Four exponentials at once hide each other's latency.
                 let mut e = [zero; SIDE_BY_SIDE];
                 for (i, e) in e.iter_mut().enumerate() {
-                    *e = frame.exponential(r, planes.logits(r, start + i));
+                    *e = frame.exponential(r, planes.logits(r, start + i, at));
                 }
                 for (i, e) in e.into_iter().enumerate() {
-                    planes.keep(r, start + i, e);
+                    planes.keep(r, start + i, at, e);
                     sum = r.add(sum, r.select_eq(labels, number, zero, e));
                     number = r.add(number, one);
                 }
                 return [sum];
             }
             for c in start..end {
-                let e = frame.exponential(r, planes.logits(r, c));
-                planes.keep(r, c, e);
+                let e = frame.exponential(r, planes.logits(r, c, at));
+                planes.keep(r, c, at, e);
                 sum = r.add(sum, r.select_eq(labels, number, zero, e));
                 number = r.add(number, one);
             }
             [sum]
         },
     );
-    sum
+    for (stats, [sum]) in stats.iter_mut().zip(sums) {
+        stats.sum = sum;
+    }
 }
 
 /// `Σ w` and `Σ -w u`
 #[inline(always)]
-fn shortfall<E: Float, R: Lanes<E>>(
+fn shortfalls<E: Float, R: Lanes<E>, const W: usize>(
     r: R,
-    LaneAsk { classes, labels, scale, .. }: LaneAsk<'_, E, R::V>,
+    LaneAsk { classes, scale, .. }: LaneAsk<'_, E>,
     weights: Option<&[E]>,
-    reference: R::V,
+    labels: &[R::V],
     planes: &impl Planes<E, R>,
-) -> [R::V; 2] {
+    stats: &mut [LaneStats<R::V>; W],
+) {
     let (zero, one, by) = (r.splat(E::ZERO), r.splat(E::ONE), r.splat(scale));
-    in_tiles(
+    let known = &*stats;
+    let sums: [[R::V; 2]; W] = in_tiles(
         r,
         classes,
+        labels.len(),
         #[inline(always)]
-        |start, end| {
+        |start, end, at| {
+            let (labels, reference) = (labels[at], known[at].reference);
             let mut number = r.splat(E::from_f64(start as f64));
             let mut sums = [zero; 2];
             for c in start..end {
-                let down = r.mul(by, r.sub(planes.logits(r, c), reference));
+                let down = r.mul(by, r.sub(planes.logits(r, c, at), reference));
                 let weight = match weights {
                     Some(w) => r.splat(w[c]),
                     None => one,
@@ -172,38 +216,64 @@ fn shortfall<E: Float, R: Lanes<E>>(
             }
             sums
         },
-    )
+    );
+    for (stats, sums) in stats.iter_mut().zip(sums) {
+        [stats.weight, stats.shortfall] = sums;
+    }
 }
 
-/// Sums over classes: `f` gives those of four, and what additions drop between tiles is kept.
+/// A sum over classes: those of a group, of a tile, and of all tiles before.
+#[derive(Clone, Copy)]
+struct Levels<V> {
+    group: V,
+    tile: V,
+    total: Compensated<V>,
+}
+
+/// Sums over classes in each of `count` registers: `f` gives those of four classes in a register, and what
+/// additions drop between tiles is kept.
 #[inline(always)]
-fn in_tiles<E: Float, R: Lanes<E>, const N: usize>(
+fn in_tiles<E: Float, R: Lanes<E>, const N: usize, const W: usize>(
     r: R,
     classes: usize,
-    mut f: impl FnMut(usize, usize) -> [R::V; N],
-) -> [R::V; N] {
-    let mut totals = [Compensated::new(r); N];
+    count: usize,
+    mut f: impl FnMut(usize, usize, usize) -> [R::V; N],
+) -> [[R::V; N]; W] {
+    let zero = r.splat(E::ZERO);
+    let mut levels = [[Levels { group: zero, tile: zero, total: Compensated::new(r) }; N]; W];
+    let levels = &mut levels[..count];
     let mut start = 0;
     while start < classes {
-        let len = TILE.min(classes - start);
-        let sums = walk::in_blocks(
-            r,
-            len,
-            SIDE_BY_SIDE,
-            #[inline(always)]
-            |from, to| f(start + from, start + to),
-        );
-        if len == classes {
-            return sums;
+        let tile_end = classes.min(start + TILE);
+        while start < tile_end {
+            let group_end = tile_end.min(start + GROUP);
+            while start < group_end {
+                let end = group_end.min(start + SIDE_BY_SIDE);
+                for (at, levels) in levels.iter_mut().enumerate() {
+                    let sums = f(start, end, at);
+                    for n in 0..N {
+                        levels[n].group = r.add(levels[n].group, sums[n]);
+                    }
+                }
+                start = end;
+            }
+            for levels in levels.iter_mut().flatten() {
+                levels.tile = r.add(levels.tile, levels.group);
+                levels.group = zero;
+            }
         }
-        for (total, sum) in totals.iter_mut().zip(sums) {
-            total.add(r, sum);
+        if classes > TILE {
+            for levels in levels.iter_mut().flatten() {
+                levels.total.add(r, levels.tile);
+                levels.tile = zero;
+            }
         }
-        start += len;
     }
-    let mut sums = [r.splat(E::ZERO); N];
-    for (sum, total) in sums.iter_mut().zip(totals) {
-        *sum = total.value(r);
+    let mut sums = [[zero; N]; W];
+    for (sums, levels) in sums.iter_mut().zip(levels) {
+        for n in 0..N {
+            sums[n] = if classes > TILE { levels[n].total.value(r) } else { levels[n].tile };
+        }
     }
     sums
 }
@@ -259,6 +329,8 @@ impl<V: Copy> Compensated<V> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LaneGradient<V> {
     pub(crate) labels: V,
+    /// What exponents are measured from.
+    pub(crate) reference: V,
     pub(crate) factor: V,
     pub(crate) spread: V,
     pub(crate) at_label: V,
@@ -268,38 +340,62 @@ pub(crate) struct LaneGradient<V> {
     pub(crate) counts: V,
 }
 
-/// Turns what was kept into the gradient; `spread` are the weights of the classes if there are any.
+impl<V: Copy> LaneGradient<V> {
+    /// Of rows that do not count.
+    #[inline(always)]
+    pub(crate) fn nothing<E: Float, R: Lanes<E, V = V>>(r: R) -> Self {
+        let zero = r.splat(E::ZERO);
+        LaneGradient {
+            labels: zero,
+            reference: zero,
+            factor: zero,
+            spread: zero,
+            at_label: zero,
+            lost: zero,
+            counts: zero,
+        }
+    }
+}
+
+/// Turns what was kept into the gradient, in a register for each of `lanes`.
 #[inline(always)]
 pub(crate) fn gradient<E: Float, R: Lanes<E>>(
     r: R,
-    classes: usize,
-    lanes: &LaneGradient<R::V>,
-    frame: Frame<E, R::V>,
-    spread: ClassWeights<'_, E>,
+    LaneAsk { classes, scale, spread }: LaneAsk<'_, E>,
+    lanes: &[LaneGradient<R::V>],
     planes: &mut impl Planes<E, R>,
 ) {
     let (zero, one, nan) = (r.splat(E::ZERO), r.splat(E::ONE), r.splat(E::NAN));
-    let mut number = zero;
-    for c in 0..classes {
-        let (e, slope) = planes.kept(r, c, frame);
-        let product = r.mul(e, lanes.factor);
-        let other = match spread {
-            None => product,
-            Some(weights) => {
-                let weight = weights.map_or(E::ONE, |w| w[c]);
-                r.mul_add(lanes.spread, r.splat(E::ZERO - weight), product)
+    let exp = ExpTerm::new(r);
+    let mut start = 0;
+    while start < classes {
+        let end = classes.min(start + SIDE_BY_SIDE);
+        for (at, lanes) in lanes.iter().enumerate() {
+            let frame = Frame { reference: lanes.reference, scale, exp };
+            let mut number = r.splat(E::from_f64(start as f64));
+            for c in start..end {
+                let (e, slope) = planes.kept(r, c, at, frame);
+                let product = r.mul(e, lanes.factor);
+                let other = match spread {
+                    None => product,
+                    Some(weights) => {
+                        let weight = weights.map_or(E::ONE, |w| w[c]);
+                        r.mul_add(lanes.spread, r.splat(E::ZERO - weight), product)
+                    }
+                };
+                let g = r.select_eq(lanes.labels, number, lanes.at_label, other);
+                let g = r.select_eq(lanes.lost, zero, g, nan);
+                // A coefficient that is too large makes NaN of what underflowed.
+                let g = r.select_eq(g, g, g, nan);
+                // The slope at a NaN is NaN, also where the row does not count.
+                let g = match slope {
+                    None => g,
+                    Some(slope) => r.mul(g, slope),
+                };
+                planes.put(r, c, at, r.select_eq(lanes.counts, zero, zero, g));
+                number = r.add(number, one);
             }
-        };
-        let g = r.select_eq(lanes.labels, number, lanes.at_label, other);
-        let g = r.select_eq(lanes.lost, zero, g, nan);
-        // A coefficient that is too large makes NaN of what underflowed.
-        let g = r.select_eq(g, g, g, nan);
-        // The slope at a NaN is NaN, also where the row does not count.
-        let g = match slope {
-            None => g,
-            Some(slope) => r.mul(g, slope),
-        };
-        planes.put(r, c, r.select_eq(lanes.counts, zero, zero, g));
-        number = r.add(number, one);
+        }
+        start = end;
     }
 }
