@@ -5,7 +5,7 @@ use crate::elem::Float;
 use crate::isa::Lanes;
 use crate::kernel::across::{self, LaneAsk, LaneGradient, LaneStats, MOST_LANES, Planes};
 use crate::labels::Targets;
-use crate::loss::nll::Nll;
+use crate::loss::nll::{self, Nll};
 use crate::loss::{Facts, mass_times, z_loss};
 use crate::walk::get;
 use core::ops::Range;
@@ -65,6 +65,9 @@ impl<E: Float> LaneRows<'_, E> {
 impl<E: Float> Recipe<'_, E> {
     /// The losses and z-losses of the rows, at most `W` registers; where it is wanted, `planes` get the
     /// gradient.
+    ///
+    /// Each step is made in all registers before the next: as one chain of operations a register would have to
+    /// wait for most of the one before it.
     #[inline(always)]
     pub(crate) fn lanes<R: Lanes<E>, const W: usize>(
         &self,
@@ -73,7 +76,8 @@ impl<E: Float> Recipe<'_, E> {
         rows: &LaneRows<'_, E>,
         planes: &mut impl Planes<E, R>,
         gradient: bool,
-    ) -> [[R::V; 2]; W] {
+        losses: &mut [[R::V; 2]],
+    ) {
         let zero = r.splat(E::ZERO);
         let spread = self.loss.spreads().then_some(self.class_weights);
         let ask = LaneAsk { classes, scale: self.logits.factor(), spread };
@@ -83,17 +87,27 @@ impl<E: Float> Recipe<'_, E> {
             *labels = rows.labels(r, at);
         }
         let stats: [LaneStats<R::V>; W] = across::stats(r, ask, labels, planes);
-        let mut losses = [[zero; 2]; W];
+        let scale = r.splat(ask.scale);
+        let (mut roots, mut log_sums) = ([zero; W], [zero; W]);
+        let known = || stats[..rows.registers].iter();
+        for (root, stats) in roots.iter_mut().zip(known()) {
+            *root = nll::root(r, lead(r, scale, stats));
+        }
+        for ((log_sum, root), stats) in log_sums.iter_mut().zip(&roots).zip(known()) {
+            *log_sum = nll::log_sum(r, sum(r, stats), lead(r, scale, stats), *root);
+        }
         let mut lanes = [LaneGradient::nothing(r); W];
         let lanes = &mut lanes[..rows.registers];
-        let known = labels.iter().zip(&stats);
-        for (at, (known, out)) in known.zip(losses.iter_mut().zip(&mut *lanes)).enumerate() {
-            (*out.0, *out.1) = self.register(r, ask.scale, rows, at, known);
+        let logs = roots.iter().zip(&log_sums);
+        for (at, ((stats, (root, log_sum)), out)) in
+            known().zip(logs).zip(losses.iter_mut().zip(&mut *lanes)).enumerate()
+        {
+            let nll = Nll::finish(r, sum(r, stats), lead(r, scale, stats), *root, *log_sum);
+            (*out.0, *out.1) = self.register(r, ask.scale, rows, at, (&labels[at], stats, &nll));
         }
         if gradient {
             across::gradient(r, ask, lanes, planes);
         }
-        losses
     }
 
     /// The losses and z-losses of a register of rows, and what their gradients are made of.
@@ -104,7 +118,7 @@ impl<E: Float> Recipe<'_, E> {
         scale: E,
         rows: &LaneRows<'_, E>,
         at: usize,
-        (&labels, stats): (&R::V, &LaneStats<R::V>),
+        (&labels, stats, &nll): (&R::V, &LaneStats<R::V>, &Nll<R::V>),
     ) -> ([R::V; 2], LaneGradient<R::V>) {
         let (zero, one, nan) = (r.splat(E::ZERO), r.splat(E::ONE), r.splat(E::NAN));
         let label_weight = rows.label_weights(r, at, self.class_weights);
@@ -113,9 +127,6 @@ impl<E: Float> Recipe<'_, E> {
         // 0 where a row does not count.
         let counts = r.select_lt(labels, zero, zero, one);
         let scale = r.splat(scale);
-        let sum = r.select_eq(stats.label, r.splat(E::INFINITY), nan, stats.sum);
-        let lead = r.mul(scale, r.sub(stats.label, stats.max));
-        let nll = Nll::new(r, sum, lead);
         let facts =
             Facts { nll, label_weight, other_weight: stats.weight, shortfall: stats.shortfall };
         let terms = self.loss.terms(r, &facts);
@@ -144,6 +155,18 @@ impl<E: Float> Recipe<'_, E> {
         };
         (losses, lanes)
     }
+}
+
+/// `Σ e^u` of the other classes; NaN where the label's logit is `+inf`.
+#[inline(always)]
+fn sum<E: Float, R: Lanes<E>>(r: R, stats: &LaneStats<R::V>) -> R::V {
+    r.select_eq(stats.label, r.splat(E::INFINITY), r.splat(E::NAN), stats.sum)
+}
+
+/// How far the label's logit is above the largest other.
+#[inline(always)]
+fn lead<E: Float, R: Lanes<E>>(r: R, scale: R::V, stats: &LaneStats<R::V>) -> R::V {
+    r.mul(scale, r.sub(stats.label, stats.max))
 }
 
 /// The loss of each row as it is written, from both parts.

@@ -11,6 +11,7 @@ use crate::labels::Targets;
 use crate::par::{Job, SUMS};
 use crate::strided::{Strided, StridedMut};
 use crate::walk::put;
+use core::ops::Range;
 
 /// What a call reads and writes of size `outer × classes × inner`.
 #[derive(Debug)]
@@ -49,6 +50,9 @@ impl<'a, E> StridedPass<'a, E> {
 
 /// Bytes of positions of a class that are worked on at once where the classes are far apart: a page of memory.
 const RUN: usize = 4096;
+
+/// Registers of positions that are worked on at once elsewhere: each step over all of them before the next.
+const NEAR: usize = 8;
 
 /// Of so few classes the arithmetic between the passes takes longer than waiting for memory.
 const FEW: usize = 16;
@@ -118,21 +122,32 @@ impl<E: Float> Kernel<E> for StridedJob<'_, E> {
     fn run<L: Lanes<E>>(mut self, l: L) -> [f64; SUMS] {
         let (outer, classes, inner) = self.pass.dims();
         let wide = are_far_apart::<E>(classes, inner);
+        let lanes = L::Register::LANES;
+        let most = match (wide, lanes) {
+            (true, _) => (RUN / size_of::<E>()).min(64 * lanes),
+            (false, 1) => L::LANES,
+            (false, _) => NEAR * lanes,
+        };
         let mut totals = [Compensated::new(l); 2];
         for o in 0..outer {
             let mut start = 0;
             while start < inner {
-                let vectors = if !wide {
-                    0
-                } else if const { L::Register::LANES * size_of::<E>() > RUN / 64 } {
-                    self.run_wide::<L, 32>(l, o, start, &mut totals)
+                let rest = inner - start;
+                let whole = rest.min(most) / L::LANES * L::LANES;
+                let end = start + if whole == 0 { rest } else { whole };
+                // Arrays of registers have a fixed length; of one lane it takes more of them.
+                if wide {
+                    if const { L::Register::LANES * size_of::<E>() > RUN / 64 } {
+                        self.positions::<L, 32>(l, o, start..end, &mut totals);
+                    } else {
+                        self.positions::<L, 64>(l, o, start..end, &mut totals);
+                    }
+                } else if const { L::Register::LANES > 1 } {
+                    self.positions::<L, NEAR>(l, o, start..end, &mut totals);
                 } else {
-                    self.run_wide::<L, 64>(l, o, start, &mut totals)
-                };
-                if vectors == 0 {
-                    self.vector(l, o, start, &mut totals);
+                    self.positions::<L, 32>(l, o, start..end, &mut totals);
                 }
-                start += vectors.max(1) * L::LANES;
+                start = end;
             }
         }
         let [loss, z] = totals;
@@ -141,53 +156,29 @@ impl<E: Float> Kernel<E> for StridedJob<'_, E> {
 }
 
 impl<E: Float> StridedJob<'_, E> {
-    /// The positions of a vector from `start` on, register by register: fewer if there are no more.
+    /// Some positions of an outer index: whole vectors, of at most `W` registers, or fewer than one vector has, whose
+    /// last register is not full.
     #[inline(always)]
-    fn vector<L: Lanes<E>>(
+    fn positions<L: Lanes<E>, const W: usize>(
         &mut self,
         l: L,
         outer: usize,
-        start: usize,
+        positions: Range<usize>,
         totals: &mut [Compensated<L::V>; 2],
     ) {
-        let (_, _, inner) = self.pass.dims();
         let r = l.register();
-        let losses = l.by_registers(
-            #[inline(always)]
-            |lane| {
-                let start = inner.min(start + lane);
-                let len = L::Register::LANES.min(inner - start);
-                if len > 0 {
-                    let [losses] = self.registers(r, outer, start, 1, len);
-                    losses
-                } else {
-                    [r.splat(E::ZERO); 2]
-                }
-            },
-        );
-        for (total, losses) in totals.iter_mut().zip(losses) {
-            total.add(l, losses);
-        }
-    }
-
-    /// As many whole vectors from `start` on as there are, of at most `W` registers; returns how many.
-    #[inline(always)]
-    fn run_wide<L: Lanes<E>, const W: usize>(
-        &mut self,
-        l: L,
-        outer: usize,
-        start: usize,
-        totals: &mut [Compensated<L::V>; 2],
-    ) -> usize {
-        let (_, _, inner) = self.pass.dims();
         let lanes = L::Register::LANES;
-        let vectors = (inner - start).min(W * lanes) / L::LANES;
-        if vectors == 0 {
-            return 0;
+        let Range { start, end } = positions;
+        let mut losses = [[r.splat(E::ZERO); 2]; W];
+        let (mut from, mut register) = (start, 0);
+        while from < end {
+            let len = lanes.min(end - from);
+            let registers = (end - from) / len;
+            let losses = &mut losses[register..register + registers];
+            self.registers::<_, W>(r, outer, from, len, losses);
+            (from, register) = (from + registers * len, register + registers);
         }
-        let count = vectors * (L::LANES / lanes);
-        let losses: [_; W] = self.registers(l.register(), outer, start, count, lanes);
-        for vector in 0..vectors {
+        for vector in 0..(end - start).div_ceil(L::LANES) {
             let losses = l.by_registers(
                 #[inline(always)]
                 |lane| losses[(vector * L::LANES + lane) / lanes],
@@ -196,68 +187,43 @@ impl<E: Float> StridedJob<'_, E> {
                 total.add(l, losses);
             }
         }
-        vectors
     }
 
-    /// The positions of `registers` registers from `start` on, at most `W`, with `len` lanes in each: their
-    /// losses and z-losses.
+    /// The positions of so many registers from `start` on, with `len` lanes in each: their losses and z-losses.
     #[inline(always)]
     fn registers<R: Lanes<E>, const W: usize>(
         &mut self,
         r: R,
         outer: usize,
         start: usize,
-        registers: usize,
         len: usize,
-    ) -> [[R::V; 2]; W] {
+        losses: &mut [[R::V; 2]],
+    ) {
         let (_, classes, inner) = self.pass.dims();
         let recipe = &self.recipe;
         let rows = LaneRows {
             first: outer * inner + start,
-            registers,
+            registers: losses.len(),
             len,
             targets: &self.targets,
             row_weights: self.row_weights,
             upstream: self.upstream,
         };
         let (stride, cap) = (inner, recipe.logits.cap());
-        let losses: [_; W] = if W == 1 {
-            if let StridedPass::Apart(logits, gradient) = &mut self.pass {
-                // From here on as in place: what is in between stays in the first-level cache.
-                let (x, g) = (logits.tail(outer, start), gradient.tail_mut(outer, start));
-                for c in 0..classes {
-                    g[c * stride..][..len].copy_from_slice(&x[c * stride..][..len]);
-                }
+        let (logits, gradient) = match &mut self.pass {
+            StridedPass::LossOnly(logits) => (Some(logits.tail(outer, start)), None),
+            StridedPass::Apart(logits, gradient) => {
+                (Some(logits.tail(outer, start)), Some(gradient.tail_mut(outer, start)))
             }
-            match &mut self.pass {
-                StridedPass::LossOnly(logits) => {
-                    let logits = Some(logits.tail(outer, start));
-                    let planes = &mut InPlanes { logits, gradient: None, stride, len, cap };
-                    recipe.lanes(r, classes, &rows, planes, false)
-                }
-                StridedPass::Apart(_, gradient) | StridedPass::InPlace(gradient) => {
-                    let gradient = Some(gradient.tail_mut(outer, start));
-                    let planes = &mut InPlanes { logits: None, gradient, stride, len, cap };
-                    recipe.lanes(r, classes, &rows, planes, true)
-                }
-            }
-        } else {
-            let (logits, gradient) = match &mut self.pass {
-                StridedPass::LossOnly(logits) => (Some(logits.tail(outer, start)), None),
-                StridedPass::Apart(logits, gradient) => {
-                    (Some(logits.tail(outer, start)), Some(gradient.tail_mut(outer, start)))
-                }
-                StridedPass::InPlace(data) => (None, Some(data.tail_mut(outer, start))),
-            };
-            let wanted = gradient.is_some();
-            let planes = &mut InPlanes { logits, gradient, stride, len, cap };
-            recipe.lanes(r, classes, &rows, planes, wanted)
+            StridedPass::InPlace(data) => (None, Some(data.tail_mut(outer, start))),
         };
+        let wanted = gradient.is_some();
+        let planes = &mut InPlanes { logits, gradient, stride, len, cap };
+        recipe.lanes::<R, W>(r, classes, &rows, planes, wanted, losses);
         if let Some(out) = &mut self.losses {
-            for (at, losses) in losses[..registers].iter().enumerate() {
+            for (at, losses) in losses.iter().enumerate() {
                 put(r, whole(r, *losses), &mut out[rows.rows(r, at)]);
             }
         }
-        losses
     }
 }

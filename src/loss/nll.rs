@@ -29,14 +29,23 @@ impl<V: Copy> Nll<V> {
     /// `-lead + ln(1 + (sum - 1) + e^lead)`, terms that cannot be negative: `sum` is at least 1.
     #[inline(always)]
     pub(crate) fn new<E: Float, L: Lanes<E, V = V>>(l: L, sum: V, lead: V) -> Self {
+        let root = root(l, lead);
+        Self::finish(l, sum, lead, root, log_sum(l, sum, lead, root))
+    }
+
+    /// The last of three steps, after [`root`] and [`log_sum`].
+    #[inline(always)]
+    pub(crate) fn finish<E: Float, L: Lanes<E, V = V>>(
+        l: L,
+        sum: V,
+        lead: V,
+        root: V,
+        log_sum: V,
+    ) -> Self {
         let (zero, one) = (l.splat(E::ZERO), l.splat(E::ONE));
-        let distance = l.select_lt(lead, zero, l.sub(zero, lead), lead);
-        // The square of the root is a product that can be a normal number where `e^-distance` is not.
-        let root = exp_below(l, l.mul(distance, l.splat(E::from_f64(-0.5))));
+        let distance = distance(l, lead);
         let e = l.mul(root, root);
-        let others = l.mul(l.mul(sum, root), root);
-        let trailing = l.add(l.sub(sum, one), e);
-        let log_sum = ln_1p(l, l.select_lt(lead, zero, trailing, others));
+        let others = others(l, sum, root);
         let all = l.select_lt(lead, zero, l.add(sum, e), l.add(others, one));
         let share = l.div(one, all);
         Nll {
@@ -49,4 +58,31 @@ impl<V: Copy> Nll<V> {
             other_prob: l.div(l.select_lt(lead, zero, sum, others), all),
         }
     }
+}
+
+/// `|lead|`
+#[inline(always)]
+fn distance<E: Float, L: Lanes<E>>(l: L, lead: L::V) -> L::V {
+    let zero = l.splat(E::ZERO);
+    l.select_lt(lead, zero, l.sub(zero, lead), lead)
+}
+
+/// `e^(-|lead| / 2)`: its square is a product that can be a normal number where `e^-|lead|` is not.
+#[inline(always)]
+pub(crate) fn root<E: Float, L: Lanes<E>>(l: L, lead: L::V) -> L::V {
+    exp_below(l, l.mul(distance(l, lead), l.splat(E::from_f64(-0.5))))
+}
+
+/// `sum · e^-lead`, where the label leads.
+#[inline(always)]
+fn others<E: Float, L: Lanes<E>>(l: L, sum: L::V, root: L::V) -> L::V {
+    l.mul(l.mul(sum, root), root)
+}
+
+/// [`Nll::log_sum`]
+#[inline(always)]
+pub(crate) fn log_sum<E: Float, L: Lanes<E>>(l: L, sum: L::V, lead: L::V, root: L::V) -> L::V {
+    let (zero, one) = (l.splat(E::ZERO), l.splat(E::ONE));
+    let trailing = l.add(l.sub(sum, one), l.mul(root, root));
+    ln_1p(l, l.select_lt(lead, zero, trailing, others(l, sum, root)))
 }
