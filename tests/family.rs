@@ -521,6 +521,53 @@ fn strided_agrees<T: Num>() {
     }
 }
 
+/// Positions that are worked on in long runs, the last of which ends within a register, against each
+/// position alone on the scalar path.
+fn positions_agree<T: Num>() {
+    let shapes = [(1, 67, 1024 + 45), (2, 130, 101)];
+    let shapes = if small() { &shapes[1..] } else { &shapes[..] };
+    for &(outer, classes, inner) in shapes {
+        let rows = outer * inner;
+        let mut args = Args::<T>::new(rows, classes, 0, Path::Scalar);
+        args.inner = inner;
+        let args = specials(args);
+        let mut alone = args.clone();
+        alone.inner = 1;
+        let at = |r: usize, c: usize| (r / inner * classes + c) * inner + r % inner;
+        for (r, c) in (0..rows).flat_map(|r| (0..classes).map(move |c| (r, c))) {
+            alone.planes[r * classes + c] = args.planes[at(r, c)];
+            alone.planes_out[r * classes + c] = args.planes_out[at(r, c)];
+        }
+        for call in calls::<T>().into_iter().filter(|call| call.name.contains("strided ")) {
+            let expected = run(&call, &args);
+            let each = run(&call, &alone);
+            let what = format!("{}, {} {outer} x {classes} x {inner}", call.name, T::NAME);
+            for r in 0..rows {
+                let (loss, one) = (expected.vector[r].bits(), each.vector[r].bits());
+                assert_eq!(loss, one, "loss {r} of {what}");
+                for c in 0..classes {
+                    let g = expected.planes_out[at(r, c)].bits();
+                    let one = each.planes_out[r * classes + c].bits();
+                    assert_eq!(g, one, "gradient {r}, {c} of {what}");
+                }
+            }
+            for path in paths() {
+                let mut args = args.clone();
+                args.exec = Exec::new().path(path);
+                args.path = path;
+                let what = format!("{} {outer} x {classes} x {inner} on {path}", T::NAME);
+                same(&call, &run(&call, &args), &expected, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn strided_positions_have_the_bits_of_each_alone() {
+    positions_agree::<f32>();
+    positions_agree::<f64>();
+}
+
 #[test]
 fn a_strided_class_axis_agrees_with_a_transposed_copy() {
     strided_agrees::<f32>();
