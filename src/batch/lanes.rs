@@ -67,9 +67,9 @@ impl<E: Float> Recipe<'_, E> {
     /// gradient.
     ///
     /// Each step is made in all registers before the next: as one chain of operations a register would have to
-    /// wait for most of the one before it.
+    /// wait for most of the one before it. A pass over the classes takes `P` registers at once.
     #[inline(always)]
-    pub(crate) fn lanes<R: Lanes<E>, const W: usize>(
+    pub(crate) fn lanes<R: Lanes<E>, const W: usize, const P: usize>(
         &self,
         r: R,
         classes: usize,
@@ -86,27 +86,29 @@ impl<E: Float> Recipe<'_, E> {
         for (at, labels) in labels.iter_mut().enumerate() {
             *labels = rows.labels(r, at);
         }
-        let stats: [LaneStats<R::V>; W] = across::stats(r, ask, labels, planes);
+        let mut stats = [LaneStats::nothing(r); W];
+        let stats = &mut stats[..rows.registers];
+        for (i, (labels, stats)) in labels.chunks(P).zip(stats.chunks_mut(P)).enumerate() {
+            let of_chunk: [_; P] = across::stats(r, ask, i * P, labels, planes);
+            stats.copy_from_slice(&of_chunk[..labels.len()]);
+        }
         let scale = r.splat(ask.scale);
         let (mut roots, mut log_sums) = ([zero; W], [zero; W]);
-        let known = || stats[..rows.registers].iter();
-        for (root, stats) in roots.iter_mut().zip(known()) {
+        for (root, stats) in roots.iter_mut().zip(&*stats) {
             *root = nll::root(r, lead(r, scale, stats));
         }
-        for ((log_sum, root), stats) in log_sums.iter_mut().zip(&roots).zip(known()) {
+        for ((log_sum, root), stats) in log_sums.iter_mut().zip(&roots).zip(&*stats) {
             *log_sum = nll::log_sum(r, sum(r, stats), lead(r, scale, stats), *root);
         }
-        let mut lanes = [LaneGradient::nothing(r); W];
-        let lanes = &mut lanes[..rows.registers];
-        let logs = roots.iter().zip(&log_sums);
-        for (at, ((stats, (root, log_sum)), out)) in
-            known().zip(logs).zip(losses.iter_mut().zip(&mut *lanes)).enumerate()
-        {
-            let nll = Nll::finish(r, sum(r, stats), lead(r, scale, stats), *root, *log_sum);
-            (*out.0, *out.1) = self.register(r, ask.scale, rows, at, (&labels[at], stats, &nll));
-        }
-        if gradient {
-            across::gradient(r, ask, lanes, planes);
+        let mut lanes = [LaneGradient::nothing(r); P];
+        for (at, (stats, losses)) in stats.iter().zip(losses).enumerate() {
+            let (sum, lead) = (sum(r, stats), lead(r, scale, stats));
+            let nll = Nll::finish(r, sum, lead, roots[at], log_sums[at]);
+            let known = (&labels[at], stats, &nll);
+            (*losses, lanes[at % P]) = self.register(r, ask.scale, rows, at, known);
+            if gradient && (at % P == P - 1 || at == rows.registers - 1) {
+                across::gradient(r, ask, at - at % P, &lanes[..=at % P], planes);
+            }
         }
     }
 

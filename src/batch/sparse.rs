@@ -133,6 +133,9 @@ impl<E: Float> Job for SparseJob<'_, E> {
 impl<E: Float> SparseJob<'_, E> {
     /// Those of all rows, in a pass of its own.
     fn write_statistics(&mut self) {
+        if self.statistics.is_none() {
+            return;
+        }
         let mut room = CapRoom::new();
         for row in 0..self.rows() {
             self.write_statistics_of(row, &mut room);

@@ -138,14 +138,14 @@ impl<E: Float> Kernel<E> for StridedJob<'_, E> {
                 // Arrays of registers have a fixed length; of one lane it takes more of them.
                 if wide {
                     if const { L::Register::LANES * size_of::<E>() > RUN / 64 } {
-                        self.positions::<L, 32>(l, o, start..end, &mut totals);
+                        self.positions::<L, 32, 32>(l, o, start..end, &mut totals);
                     } else {
-                        self.positions::<L, 64>(l, o, start..end, &mut totals);
+                        self.positions::<L, 64, 64>(l, o, start..end, &mut totals);
                     }
                 } else if const { L::Register::LANES > 1 } {
-                    self.positions::<L, NEAR>(l, o, start..end, &mut totals);
+                    self.positions::<L, NEAR, 1>(l, o, start..end, &mut totals);
                 } else {
-                    self.positions::<L, 32>(l, o, start..end, &mut totals);
+                    self.positions::<L, 32, 1>(l, o, start..end, &mut totals);
                 }
                 start = end;
             }
@@ -159,7 +159,7 @@ impl<E: Float> StridedJob<'_, E> {
     /// Some positions of an outer index: whole vectors, of at most `W` registers, or fewer than one vector has, whose
     /// last register is not full.
     #[inline(always)]
-    fn positions<L: Lanes<E>, const W: usize>(
+    fn positions<L: Lanes<E>, const W: usize, const P: usize>(
         &mut self,
         l: L,
         outer: usize,
@@ -175,7 +175,7 @@ impl<E: Float> StridedJob<'_, E> {
             let len = lanes.min(end - from);
             let registers = (end - from) / len;
             let losses = &mut losses[register..register + registers];
-            self.registers::<_, W>(r, outer, from, len, losses);
+            self.registers::<_, W, P>(r, outer, from, len, losses);
             (from, register) = (from + registers * len, register + registers);
         }
         for vector in 0..(end - start).div_ceil(L::LANES) {
@@ -191,7 +191,7 @@ impl<E: Float> StridedJob<'_, E> {
 
     /// The positions of so many registers from `start` on, with `len` lanes in each: their losses and z-losses.
     #[inline(always)]
-    fn registers<R: Lanes<E>, const W: usize>(
+    fn registers<R: Lanes<E>, const W: usize, const P: usize>(
         &mut self,
         r: R,
         outer: usize,
@@ -219,7 +219,7 @@ impl<E: Float> StridedJob<'_, E> {
         };
         let wanted = gradient.is_some();
         let planes = &mut InPlanes { logits, gradient, stride, len, cap };
-        recipe.lanes::<R, W>(r, classes, &rows, planes, wanted, losses);
+        recipe.lanes::<R, W, P>(r, classes, &rows, planes, wanted, losses);
         if let Some(out) = &mut self.losses {
             for (at, losses) in losses.iter().enumerate() {
                 put(r, whole(r, *losses), &mut out[rows.rows(r, at)]);

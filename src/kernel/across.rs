@@ -59,6 +59,16 @@ pub(crate) struct LaneStats<V> {
     pub(crate) label: V,
 }
 
+impl<V: Copy> LaneStats<V> {
+    /// Those of no classes.
+    #[inline(always)]
+    pub(crate) fn nothing<E: Float, R: Lanes<E, V = V>>(r: R) -> Self {
+        let (zero, none) = (r.splat(E::ZERO), r.splat(E::NEG_INFINITY));
+        let label = r.splat(E::NAN);
+        LaneStats { max: none, reference: none, sum: zero, weight: zero, shortfall: zero, label }
+    }
+}
+
 /// How the weights of a row's classes are spread; see [`Spread`](super::stats::Spread).
 pub(crate) type ClassWeights<'a, E> = Option<Option<&'a [E]>>;
 
@@ -74,29 +84,22 @@ const TILE: usize = 64;
 /// The statistics of at most `W` registers of rows, one for each of `labels`: class numbers; a number that
 /// no class has leaves none out.
 ///
-/// All registers take a few classes, then the next: rows side by side are side by side in memory.
+/// All registers take a few classes, then the next: rows side by side are side by side in memory. The first
+/// of them is register `first` of the planes.
 #[inline(always)]
 pub(crate) fn stats<E: Float, R: Lanes<E>, const W: usize>(
     r: R,
     ask: LaneAsk<'_, E>,
+    first: usize,
     labels: &[R::V],
     planes: &mut impl Planes<E, R>,
 ) -> [LaneStats<R::V>; W] {
-    let (zero, none, nan) = (r.splat(E::ZERO), r.splat(E::NEG_INFINITY), r.splat(E::NAN));
-    let start = LaneStats {
-        max: none,
-        reference: none,
-        sum: zero,
-        weight: zero,
-        shortfall: zero,
-        label: nan,
-    };
-    let mut stats = [start; W];
-    largest(r, ask.classes, labels, planes, &mut stats);
+    let mut stats = [LaneStats::nothing(r); W];
+    largest(r, ask.classes, first, labels, planes, &mut stats);
     if let Some(weights) = ask.spread {
-        shortfalls(r, ask, weights, labels, planes, &mut stats);
+        shortfalls(r, ask, weights, first, labels, planes, &mut stats);
     }
-    sums_of_exps(r, ask, labels, planes, &mut stats);
+    sums_of_exps(r, ask, first, labels, planes, &mut stats);
     stats
 }
 
@@ -105,6 +108,7 @@ pub(crate) fn stats<E: Float, R: Lanes<E>, const W: usize>(
 fn largest<E: Float, R: Lanes<E>, const W: usize>(
     r: R,
     classes: usize,
+    first: usize,
     labels: &[R::V],
     planes: &impl Planes<E, R>,
     stats: &mut [LaneStats<R::V>; W],
@@ -118,7 +122,7 @@ fn largest<E: Float, R: Lanes<E>, const W: usize>(
             let mut number = r.splat(E::from_f64(start as f64));
             let (mut max, mut label) = (stats.max, stats.label);
             for c in start..end {
-                let x = planes.logits(r, c, at);
+                let x = planes.logits(r, c, first + at);
                 max = r.max(max, r.select_eq(labels, number, none, x));
                 label = r.select_eq(labels, number, x, label);
                 number = r.add(number, one);
@@ -138,6 +142,7 @@ fn largest<E: Float, R: Lanes<E>, const W: usize>(
 fn sums_of_exps<E: Float, R: Lanes<E>, const W: usize>(
     r: R,
     LaneAsk { classes, scale, .. }: LaneAsk<'_, E>,
+    first: usize,
     labels: &[R::V],
     planes: &mut impl Planes<E, R>,
     stats: &mut [LaneStats<R::V>; W],
@@ -158,18 +163,18 @@ fn sums_of_exps<E: Float, R: Lanes<E>, const W: usize>(
                 // Four exponentials at once hide each other's latency.
                 let mut e = [zero; SIDE_BY_SIDE];
                 for (i, e) in e.iter_mut().enumerate() {
-                    *e = frame.exponential(r, planes.logits(r, start + i, at));
+                    *e = frame.exponential(r, planes.logits(r, start + i, first + at));
                 }
                 for (i, e) in e.into_iter().enumerate() {
-                    planes.keep(r, start + i, at, e);
+                    planes.keep(r, start + i, first + at, e);
                     sum = r.add(sum, r.select_eq(labels, number, zero, e));
                     number = r.add(number, one);
                 }
                 return [sum];
             }
             for c in start..end {
-                let e = frame.exponential(r, planes.logits(r, c, at));
-                planes.keep(r, c, at, e);
+                let e = frame.exponential(r, planes.logits(r, c, first + at));
+                planes.keep(r, c, first + at, e);
                 sum = r.add(sum, r.select_eq(labels, number, zero, e));
                 number = r.add(number, one);
             }
@@ -187,6 +192,7 @@ fn shortfalls<E: Float, R: Lanes<E>, const W: usize>(
     r: R,
     LaneAsk { classes, scale, .. }: LaneAsk<'_, E>,
     weights: Option<&[E]>,
+    first: usize,
     labels: &[R::V],
     planes: &impl Planes<E, R>,
     stats: &mut [LaneStats<R::V>; W],
@@ -203,7 +209,7 @@ fn shortfalls<E: Float, R: Lanes<E>, const W: usize>(
             let mut number = r.splat(E::from_f64(start as f64));
             let mut sums = [zero; 2];
             for c in start..end {
-                let down = r.mul(by, r.sub(planes.logits(r, c, at), reference));
+                let down = r.mul(by, r.sub(planes.logits(r, c, first + at), reference));
                 let weight = match weights {
                     Some(w) => r.splat(w[c]),
                     None => one,
@@ -357,11 +363,12 @@ impl<V: Copy> LaneGradient<V> {
     }
 }
 
-/// Turns what was kept into the gradient, in a register for each of `lanes`.
+/// Turns what was kept into the gradient, in a register for each of `lanes`, from register `first` on.
 #[inline(always)]
 pub(crate) fn gradient<E: Float, R: Lanes<E>>(
     r: R,
     LaneAsk { classes, scale, spread }: LaneAsk<'_, E>,
+    first: usize,
     lanes: &[LaneGradient<R::V>],
     planes: &mut impl Planes<E, R>,
 ) {
@@ -374,7 +381,7 @@ pub(crate) fn gradient<E: Float, R: Lanes<E>>(
             let frame = Frame { reference: lanes.reference, scale, exp };
             let mut number = r.splat(E::from_f64(start as f64));
             for c in start..end {
-                let (e, slope) = planes.kept(r, c, at, frame);
+                let (e, slope) = planes.kept(r, c, first + at, frame);
                 let product = r.mul(e, lanes.factor);
                 let other = match spread {
                     None => product,
@@ -392,7 +399,7 @@ pub(crate) fn gradient<E: Float, R: Lanes<E>>(
                     None => g,
                     Some(slope) => r.mul(g, slope),
                 };
-                planes.put(r, c, at, r.select_eq(lanes.counts, zero, zero, g));
+                planes.put(r, c, first + at, r.select_eq(lanes.counts, zero, zero, g));
                 number = r.add(number, one);
             }
         }
