@@ -75,7 +75,7 @@ impl Plan {
         // The shorter side of a product is at most a row of the input, or the rows of a block. The
         // fewer of these, the less is packed.
         let grain = leaf_rows(extent.classes).max(TOGETHER);
-        let few = extent.width.max(FEW_ROWS).min(MOST_PACKED).next_multiple_of(grain);
+        let few = extent.width.clamp(FEW_ROWS, MOST_PACKED).next_multiple_of(grain);
         let few_rows = if few < MOST_PACKED { few } else { MOST_ROWS };
         let packing = packing_bytes::<E>(few);
         // Two products at least if there is room for the tiles of one more; a share of large budgets.
