@@ -177,12 +177,14 @@ pub(crate) fn threads(_bound: usize) -> usize {
 pub(crate) use threads::threads;
 
 #[cfg(feature = "rayon")]
-use threads::{cut, join, on_worker};
+use threads::cut;
+#[cfg(feature = "rayon")]
+pub(crate) use threads::{join, on_worker};
 
 #[cfg(feature = "rayon")]
 mod threads {
     use super::{Cut, leaf_rows};
-    pub(super) use rayon::join;
+    pub(crate) use rayon::join;
 
     /// A piece should run some 30 µs at the least, or waking a thread for it does not pay.
     const PIECE_ELEMENTS: usize = 1 << 16;
@@ -235,13 +237,15 @@ mod threads {
     }
 
     /// Runs on a worker of the pool, so that what is joined there need not be handed over each time.
-    pub(super) fn on_worker<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    pub(crate) fn on_worker<R: Send>(f: impl FnOnce() -> R + Send) -> R {
         rayon::scope(|_| f())
     }
 }
 
 #[cfg(not(feature = "rayon"))]
-use one_thread::{cut, join, on_worker};
+use one_thread::cut;
+#[cfg(not(feature = "rayon"))]
+pub(crate) use one_thread::{join, on_worker};
 
 #[cfg(not(feature = "rayon"))]
 mod one_thread {
@@ -251,11 +255,11 @@ mod one_thread {
         Cut { pieces: 1, parts: 1 }
     }
 
-    pub(super) fn join<A, B>(head: impl FnOnce() -> A, tail: impl FnOnce() -> B) -> (A, B) {
+    pub(crate) fn join<A, B>(head: impl FnOnce() -> A, tail: impl FnOnce() -> B) -> (A, B) {
         (head(), tail())
     }
 
-    pub(super) fn on_worker<R>(f: impl FnOnce() -> R) -> R {
+    pub(crate) fn on_worker<R>(f: impl FnOnce() -> R) -> R {
         f()
     }
 }

@@ -18,13 +18,16 @@ use core::ops::Range;
 pub(crate) const GRAIN: usize = 64;
 /// Terms in a chain of multiply-adds.
 pub(crate) const CHAIN: usize = 256;
-/// Columns that are packed at once.
-const PACKED_COLUMNS: usize = 1024;
+/// Columns that are packed at once, at the most.
+pub(crate) const MOST_PACKED: usize = 1024;
+/// Columns of a panel, on any CPU: what is packed is rounded up to these.
+const PANEL: usize = 16;
 
-/// Bytes that the crate which multiplies allocates for each product that runs: a panel of either
-/// factor, aligned.
-pub(crate) const fn packing_bytes<E>() -> usize {
-    CHAIN * (GRAIN + PACKED_COLUMNS) * size_of::<E>() + 128
+/// Bytes that the crate which multiplies allocates for each product that runs and whose shorter side
+/// is at most so long: a panel of either factor, aligned.
+pub(crate) const fn packing_bytes<E>(shorter_side: usize) -> usize {
+    let columns = if shorter_side < MOST_PACKED { shorter_side } else { MOST_PACKED };
+    CHAIN * (GRAIN + columns.next_multiple_of(PANEL)) * size_of::<E>() + 128
 }
 
 /// An element type whose matrices can be multiplied.
@@ -68,44 +71,51 @@ macro_rules! multiply {
 
 multiply!(f32 => sgemm, f64 => dgemm);
 
-/// A matrix to read: rows or their transpose.
-#[derive(Clone, Copy, Debug)]
+/// A matrix to read.
+#[derive(Debug)]
 pub(crate) struct Factor<'a, E> {
-    data: Rows<'a, E>,
-    transposed: bool,
+    start: *const E,
+    shape: [usize; 2],
+    /// How far apart rows are, and columns.
+    strides: [usize; 2],
+    of: PhantomData<&'a [E]>,
 }
+
+impl<E> Clone for Factor<'_, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for Factor<'_, E> {}
+
+// SAFETY: its elements can only be read, as those of a `&` are.
+unsafe impl<E: Sync> Send for Factor<'_, E> {}
 
 impl<'a, E: Float> Factor<'a, E> {
     pub(crate) fn new(data: Rows<'a, E>) -> Self {
-        Factor { data, transposed: false }
+        let (rows, columns) = data.shape();
+        let (data, row_stride) = data.strided();
+        let (shape, strides) = ([rows, columns], [row_stride, 1]);
+        Factor { start: data.as_ptr(), shape, strides, of: PhantomData }
     }
 
-    pub(crate) fn transposed(data: Rows<'a, E>) -> Self {
-        Factor { data, transposed: true }
+    pub(crate) fn transposed(self) -> Self {
+        let ([rows, columns], [row, column]) = (self.shape, self.strides);
+        Factor { shape: [columns, rows], strides: [column, row], ..self }
     }
 
-    fn rows(&self) -> usize {
-        if self.transposed { self.data.classes() } else { self.data.rows() }
-    }
-
-    fn columns(&self) -> usize {
-        if self.transposed { self.data.rows() } else { self.data.classes() }
-    }
-
-    fn part(self, along: Range<usize>, rows: bool) -> Self {
-        let data = if rows == self.transposed {
-            self.data.columns(along)
-        } else {
-            self.data.between(along)
-        };
-        Factor { data, ..self }
+    /// Some of the rows.
+    fn between(self, rows: Range<usize>) -> Self {
+        assert!(rows.end <= self.shape[0]);
+        // If none are left they may lie past the end: they are never read.
+        let start = self.start.wrapping_add(rows.start * self.strides[0]);
+        Factor { start, shape: [rows.len(), self.shape[1]], ..self }
     }
 
     fn pointer(&self) -> (*const E, [isize; 2]) {
-        let (data, stride) = self.data.strided();
         // A slice has at most isize::MAX bytes, and a stride that is used is within it.
-        let strides = [stride as isize, 1];
-        (data.as_ptr(), if self.transposed { [1, strides[0]] } else { strides })
+        (self.start, self.strides.map(|stride| stride as isize))
     }
 }
 
@@ -122,7 +132,7 @@ pub(crate) enum Onto<'a, E> {
 
 /// A matrix to write. Unlike [`RowsMut`] it can be cut between columns.
 #[derive(Debug)]
-struct Destination<'a, E> {
+pub(crate) struct Target<'a, E> {
     start: *mut E,
     rows: usize,
     columns: usize,
@@ -131,18 +141,33 @@ struct Destination<'a, E> {
 }
 
 // SAFETY: it is the only one through which its elements can be reached, as a `&mut` is.
-unsafe impl<E: Send> Send for Destination<'_, E> {}
+unsafe impl<E: Send> Send for Target<'_, E> {}
 
-impl<'a, E: Float> Destination<'a, E> {
-    fn new(rows: RowsMut<'a, E>) -> Self {
+impl<'a, E: Float> Target<'a, E> {
+    pub(crate) fn new(rows: RowsMut<'a, E>) -> Self {
         let (rows_count, columns) = rows.shape();
         let (data, row_stride) = rows.into_strided();
         let start = data.as_mut_ptr();
-        Destination { start, rows: rows_count, columns, row_stride, of: PhantomData }
+        Target { start, rows: rows_count, columns, row_stride, of: PhantomData }
     }
 
-    fn split_at(self, at: usize, by_rows: bool) -> (Self, Self) {
-        let Destination { start, rows, columns, row_stride, of } = self;
+    /// Some columns of some rows, for a shorter time.
+    pub(crate) fn part(&mut self, rows: Range<usize>, columns: Range<usize>) -> Target<'_, E> {
+        assert!(rows.end <= self.rows && columns.end <= self.columns);
+        let Target { row_stride, of, .. } = *self;
+        let start = self.start.wrapping_add(rows.start * row_stride + columns.start);
+        Target { start, rows: rows.len(), columns: columns.len(), row_stride, of }
+    }
+
+    /// The same, to read.
+    pub(crate) fn factor(&self) -> Factor<'_, E> {
+        let (shape, strides) = ([self.rows, self.columns], [self.row_stride, 1]);
+        Factor { start: self.start, shape, strides, of: PhantomData }
+    }
+
+    pub(crate) fn split_at(self, at: usize, by_rows: bool) -> (Self, Self) {
+        let Target { start, rows, columns, row_stride, of } = self;
+        assert!(at <= if by_rows { rows } else { columns });
         let (shapes, skip) = if by_rows {
             ([(at, columns), (rows - at, columns)], at * row_stride)
         } else {
@@ -152,8 +177,8 @@ impl<'a, E: Float> Destination<'a, E> {
         let second = start.wrapping_add(skip);
         let [(rows0, columns0), (rows1, columns1)] = shapes;
         (
-            Destination { start, rows: rows0, columns: columns0, row_stride, of },
-            Destination { start: second, rows: rows1, columns: columns1, row_stride, of },
+            Target { start, rows: rows0, columns: columns0, row_stride, of },
+            Target { start: second, rows: rows1, columns: columns1, row_stride, of },
         )
     }
 
@@ -172,8 +197,9 @@ pub(crate) struct Product<'a, E> {
     a: Factor<'a, E>,
     b: Factor<'a, E>,
     onto: Onto<'a, E>,
-    to: Destination<'a, E>,
-    /// What it is cut along: the longer side, so that less is packed twice.
+    to: Target<'a, E>,
+    /// Whether the rows are the longer side. That is cut, and goes where the crate that multiplies
+    /// packs a few at a time: of the shorter side it packs all, for each piece.
     by_rows: bool,
 }
 
@@ -183,14 +209,14 @@ impl<'a, E: Multiply> Product<'a, E> {
         a: Factor<'a, E>,
         b: Factor<'a, E>,
         onto: Onto<'a, E>,
-        to: RowsMut<'a, E>,
+        to: Target<'a, E>,
     ) -> Self {
-        let (rows, columns) = to.shape();
-        assert_eq!((a.rows(), a.columns(), b.columns()), (rows, b.rows(), columns));
+        let (rows, columns) = (to.rows, to.columns);
+        assert_eq!((a.shape, b.shape), ([rows, b.shape[0]], [a.shape[1], columns]));
         if let Onto::Row(row) = onto {
             assert_eq!(row.len(), columns);
         }
-        Product { a, b, onto, to: Destination::new(to), by_rows: rows >= columns }
+        Product { a, b, onto, to, by_rows: rows >= columns }
     }
 }
 
@@ -205,9 +231,9 @@ impl<E: Multiply> Job for Product<'_, E> {
         let (to0, to1) = to.split_at(at, by_rows);
         let piece = |along: Range<usize>, to| {
             let (a, b) = if by_rows {
-                (a.part(along.clone(), true), b)
+                (a.between(along.clone()), b)
             } else {
-                (a, b.part(along.clone(), false))
+                (a, b.transposed().between(along.clone()).transposed())
             };
             let onto = match onto {
                 Onto::Row(row) if !by_rows => Onto::Row(&row[along]),
@@ -225,11 +251,16 @@ impl<E: Multiply> Job for Product<'_, E> {
             }
         }
         let beta = if let Onto::Zero = self.onto { E::ZERO } else { E::ONE };
-        let size = [self.to.rows, self.a.columns(), self.to.columns];
-        let to = (self.to.start, [self.to.row_stride as isize, 1]);
+        let Product { a, b, to, by_rows, .. } = self;
+        let (terms, row_stride) = (a.shape[1], to.row_stride as isize);
+        let (size, a, b, strides) = if by_rows {
+            ([to.rows, terms, to.columns], a, b, [row_stride, 1])
+        } else {
+            ([to.columns, terms, to.rows], b.transposed(), a.transposed(), [1, row_stride])
+        };
         // SAFETY: the views were checked when they were made, the shapes agree, and the rows of the
-        // destination do not overlap.
-        unsafe { E::multiply(size, beta, self.a.pointer(), self.b.pointer(), to) };
+        // target do not overlap.
+        unsafe { E::multiply(size, beta, a.pointer(), b.pointer(), (to.start, strides)) };
         [0.0; SUMS]
     }
 }

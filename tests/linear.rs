@@ -243,7 +243,14 @@ fn unfused<T: Fused>(
 
     let before = T::of(before);
     let g = |r: usize, j: usize| g[r * c + j];
-    let of_input = product((n, c, d), g, w, |_, _| Some(before), 256);
+    // Classes of more than a tile of statistics in two halves, whose sums are added.
+    let half = if c <= 8192 / size_of::<T>() { c } else { c / 2 / 64 * 64 };
+    let mut of_input = product((n, half, d), g, w, |_, _| Some(before), 256);
+    if half < c {
+        let (g, w) = (|r, j| g(r, half + j), |j, i| w(half + j, i));
+        let of_second = product((n, c - half, d), g, w, |_, _| None, 256);
+        of_input.iter_mut().zip(of_second).for_each(|(sum, x)| *sum = T::of(1.0).fused(*sum, x));
+    }
     let of_weight =
         product((c, n, d), |j, r| g(r, j), x, |_, _| Some(before), rows_in_block.min(256));
     let of_bias = (0..c).map(|j| {

@@ -107,7 +107,7 @@ fn run(case: &Case, rounds: usize, rows: &mut Vec<Value>) {
     let mut data = Data::new(shape);
     let mut unfused = Unfused::new(shape.n, shape.c);
     let expected = unfused.run(&mut data, train);
-    let gradient = data.dx.clone();
+    let gradient = unfused.input_gradient_in_halves(&data);
     let peaks: Vec<usize> = case
         .budgets
         .iter()

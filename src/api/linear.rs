@@ -47,8 +47,9 @@ use crate::view::{Rows, RowsMut};
 /// # Accuracy
 /// An element of a product of `k` terms is off by at most `(min(k, 256) + k / 256 + 1) u Σ |terms|`,
 /// `u` the [unit roundoff](crate::accuracy::unit_roundoff), to first order: a chain of fused
-/// multiply-adds over 256 terms, and the sum of these. Each block of rows ends a chain of `Gᵀ x`: their
-/// number comes in place of `k / 256` there, if it is larger. From logits on everything is as
+/// multiply-adds over 256 terms, and the sum of these. Classes of more than a tile of 2,048 (`f64`:
+/// 1,024) are summed in two halves for `G W`, which is no less accurate. Each block of rows ends a
+/// chain of `Gᵀ x`: their number comes in place of `k / 256` there, if it is larger. From logits on everything is as
 /// [`accuracy`](crate::accuracy) says. The gradient of the bias is summed in `f64`.
 ///
 /// ```
@@ -169,9 +170,10 @@ impl<'a, T: Element> LinearCrossEntropy<'a, T> {
 
     /// Bounds the bytes that a call allocates; it frees them all.
     ///
-    /// Without a bound they are 14 MiB in all and 1.1 MiB (`f64`: 2.2 MiB) for each thread, or what
-    /// the smallest tiles need, if that is more. Within a bound only so many threads multiply at the
-    /// same time as have room for that besides the tiles: two, or more where an eighth of the bound
+    /// Without a bound they are 14 MiB in all and up to 1.1 MiB (`f64`: 2.2 MiB) for each thread, or
+    /// what the smallest tiles need, if that is more. What a thread needs to multiply grows with `D`, from
+    /// 0.3 MiB (`f64`: 0.6 MiB) at `D <= 256`. Within a bound only so many threads multiply at the
+    /// same time as have room for that besides the tiles: two, or more where a sixteenth of the bound
     /// is enough for them.
     #[must_use]
     pub const fn scratch(self, bytes: usize) -> Self {

@@ -5,6 +5,71 @@ use crate::labels::Targets;
 use crate::view::{Rows, RowsMut};
 use core::ops::Range;
 
+/// What a call knows of its rows.
+pub(super) struct OfCall<'a, E> {
+    pub(super) input: Rows<'a, E>,
+    pub(super) targets: Targets<'a>,
+    pub(super) row_weights: Option<&'a [E]>,
+    pub(super) upstream: Option<&'a [E]>,
+}
+
+/// A block of rows that are not ignored, with their part of the input.
+pub(super) struct Held<'h, 'a, E> {
+    call: &'h OfCall<'a, E>,
+    pub(super) block: Block<E>,
+    /// The rows of the call that were looked at.
+    range: Range<usize>,
+    /// The input, where others lie between.
+    gathered: Vec<E>,
+}
+
+impl<'h, 'a, E: Float> Held<'h, 'a, E> {
+    /// Room for so many rows.
+    pub(super) fn with_room(call: &'h OfCall<'a, E>, rows: usize, losses: bool) -> Self {
+        let (weights, upstream) = (call.row_weights.is_some(), call.upstream.is_some());
+        let room = if call.is_gathered() { rows * call.input.classes() } else { 0 };
+        Held {
+            call,
+            block: Block::with_room(rows, weights, upstream, losses),
+            range: 0..0,
+            gathered: vec![E::ZERO; room],
+        }
+    }
+
+    /// Takes the next rows from `start` on that are not ignored, at most so many.
+    pub(super) fn take(&mut self, start: usize, most: usize) {
+        let OfCall { input, targets, row_weights, upstream } = self.call;
+        let end = self.block.fill(targets, start..input.rows(), most, *row_weights, *upstream);
+        self.range = start..end;
+        let rows = self.gathered.chunks_exact_mut(input.classes());
+        rows.zip(&self.block.rows).for_each(|(to, &row)| to.copy_from_slice(input.row(row)));
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.block.rows.len()
+    }
+
+    pub(super) fn range(&self) -> Range<usize> {
+        self.range.clone()
+    }
+
+    pub(super) fn input(&self) -> Rows<'_, E> {
+        let OfCall { input, .. } = self.call;
+        if self.call.is_gathered() {
+            Rows::packed(&self.gathered[..self.count() * input.classes()], input.classes())
+        } else {
+            input.between(self.range())
+        }
+    }
+}
+
+impl<E: Float> OfCall<'_, E> {
+    /// Whether there are rows that are ignored.
+    fn is_gathered(&self) -> bool {
+        self.targets.kept() < self.input.rows()
+    }
+}
+
 /// Some rows of a call, and what is known of each.
 pub(super) struct Block<E> {
     /// Their numbers in the call.
@@ -62,13 +127,6 @@ fn gather<E: Copy>(to: &mut Option<Vec<E>>, from: Option<&[E]>, rows: &[usize]) 
     if let (Some(to), Some(from)) = (to, from) {
         to.clear();
         to.extend(rows.iter().map(|&row| from[row]));
-    }
-}
-
-/// Copies some rows one after the other.
-pub(super) fn gather_rows<E: Float>(from: Rows<'_, E>, rows: &[usize], to: &mut [E]) {
-    for (to, &row) in to.chunks_exact_mut(from.classes()).zip(rows) {
-        to.copy_from_slice(from.row(row));
     }
 }
 

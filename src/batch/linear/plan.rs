@@ -7,7 +7,8 @@ use crate::elem::Float;
 use crate::error::Error;
 use crate::kernel::stats::Stats;
 use crate::par::leaf_rows;
-use crate::product::{CHAIN, packing_bytes};
+use crate::product::{CHAIN, GRAIN, MOST_PACKED, packing_bytes};
+use core::ops::Range;
 
 /// What a call has to hold.
 #[derive(Clone, Copy, Debug)]
@@ -44,49 +45,77 @@ const DEFAULT_BYTES: usize = 14 << 20;
 const ENOUGH_ROWS: usize = 80;
 /// Rows that are multiplied together on any CPU: of others, some of the work is lost.
 const TOGETHER: usize = 16;
+/// Rows of a block of which all are packed at once, if the rows of the input are no longer.
+const FEW_ROWS: usize = 256;
 /// Rows of a block beyond which nothing is gained.
 const MOST_ROWS: usize = 4096;
 /// What a block keeps of a row besides: its number, its class, weights and loss.
 const ROW_BYTES: usize = 2 * size_of::<usize>() + 3 * size_of::<f64>();
 
+/// The classes in two halves, over each of which the gradient of the input is summed, so that two threads
+/// need not share out its columns. Those of a single tile are not halved.
+pub(super) fn halves<E: Float>(classes: usize) -> [Range<usize>; 2] {
+    let half = if classes <= E::TILE { classes } else { classes / 2 / GRAIN * GRAIN };
+    [0..half, half..classes]
+}
+
 impl Plan {
     /// The tiles of a call that may allocate so many bytes.
     pub(crate) fn new<E: Float>(extent: &Extent, budget: Option<usize>) -> Result<Plan, Error> {
-        let packing = packing_bytes::<E>();
         let Some(bytes) = budget else {
-            let (plan, _) = Plan::within::<E>(extent, DEFAULT_BYTES);
+            let (plan, _) = Plan::within::<E>(extent, DEFAULT_BYTES, MOST_ROWS);
             // What does not fit into that is held all the same.
-            let plan = plan.unwrap_or_else(|needed| match Plan::within::<E>(extent, needed) {
-                (Ok(plan), _) => plan,
-                (Err(_), smallest) => smallest,
-            });
+            let plan =
+                plan.unwrap_or_else(|needed| match Plan::within::<E>(extent, needed, MOST_ROWS) {
+                    (Ok(plan), _) => plan,
+                    (Err(_), smallest) => smallest,
+                });
             return Ok(Plan { products: usize::MAX, ..plan });
         };
+        // The shorter side of a product is at most a row of the input, or the rows of a block. The
+        // fewer of these, the less is packed.
+        let grain = leaf_rows(extent.classes).max(TOGETHER);
+        let few = extent.width.clamp(FEW_ROWS, MOST_PACKED).next_multiple_of(grain);
+        let few_rows = if few < MOST_PACKED { few } else { MOST_ROWS };
+        let packing = packing_bytes::<E>(few);
         // Two products at least if there is room for the tiles of one more; a share of large budgets.
-        let shares = (bytes / 8 / packing).max(2);
+        let shares = (bytes / 16 / packing).max(2);
         let mut needed = 0;
         for products in [shares, 1] {
-            match Plan::within::<E>(extent, bytes.saturating_sub(products * packing)).0 {
-                Ok(plan) => return Ok(Plan { products, ..plan }),
-                Err(room) => needed = room.saturating_add(packing),
+            let beside = |packing: usize| bytes.saturating_sub(products * packing);
+            let of_few = Plan::within::<E>(extent, beside(packing), few_rows).0;
+            let of_many =
+                Plan::within::<E>(extent, beside(packing_bytes::<E>(MOST_PACKED)), MOST_ROWS).0;
+            match (of_few, of_many) {
+                (Ok(few), Ok(many)) if few.classes == many.classes && few.rows < many.rows => {
+                    return Ok(Plan { products, ..many });
+                }
+                (Ok(few), _) => return Ok(Plan { products, ..few }),
+                (Err(room), _) => needed = room.saturating_add(packing),
             }
         }
         Err(Error::ScratchTooSmall { needed, bytes })
     }
 
     /// The tiles that fit into so many bytes, or the bytes that the smallest need; and the smallest.
-    fn within<E: Float>(extent: &Extent, bytes: usize) -> (Result<Plan, usize>, Plan) {
+    fn within<E: Float>(
+        extent: &Extent,
+        bytes: usize,
+        most_rows: usize,
+    ) -> (Result<Plan, usize>, Plan) {
         let Extent { classes, width, .. } = *extent;
         let element = size_of::<E>();
-        let copies = match (extent.ignored, extent.input_gradient) {
-            (false, _) => 0,
-            (true, false) => 1,
-            (true, true) => 2,
+        let copies = |blocks: usize| {
+            let gathered =
+                if extent.ignored { blocks + usize::from(extent.input_gradient) } else { 0 };
+            let two_sums = extent.input_gradient && !halves::<E>(classes)[1].is_empty();
+            (gathered + usize::from(two_sums)) * width * element + blocks * ROW_BYTES
         };
-        let row = copies * width * element + ROW_BYTES;
-        let whole_row = classes.saturating_mul(element).saturating_add(row);
+        // The next block is taken before the gradients of one are there.
+        let of_whole_row = copies(if extent.gradient { 2 } else { 1 });
+        let whole_row = classes.saturating_mul(element).saturating_add(of_whole_row);
         let state = levels::<E>(classes) * size_of::<Stats>() + size_of::<RowState<'_, E>>();
-        let tile_row = (E::TILE * element).saturating_add(row + state);
+        let tile_row = (E::TILE * element).saturating_add(copies(1) + state);
         let fixed = if extent.bias_gradient { classes * size_of::<f64>() } else { 0 };
         let room = bytes.saturating_sub(fixed);
 
@@ -98,7 +127,7 @@ impl Plan {
         let few_classes = classes <= E::TILE;
         if rows >= all || rows >= leaf && (few_classes || extent.gradient && rows >= ENOUGH_ROWS) {
             let step = if rows >= TOGETHER { TOGETHER.max(leaf) } else { leaf };
-            let rows = (rows / step * step).clamp(step, MOST_ROWS);
+            let rows = (rows / step * step).clamp(step, most_rows);
             let rows = even(extent.kept, rows, step);
             return (Ok(Plan { rows, ..whole }), whole);
         }
@@ -113,7 +142,7 @@ impl Plan {
             TOGETHER.. => TOGETHER.max(leaf),
             _ => leaf,
         };
-        let rows = rows.min(MOST_ROWS) / step * step;
+        let rows = rows.min(most_rows) / step * step;
         if rows == 0 {
             return (Err(fixed.saturating_add(leaf.saturating_mul(tile_row))), smallest);
         }
