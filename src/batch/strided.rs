@@ -52,7 +52,7 @@ impl<'a, E> StridedPass<'a, E> {
 const RUN: usize = 4096;
 
 /// Registers of positions that are worked on at once elsewhere: each step over all of them before the next.
-const NEAR: usize = 8;
+const NEAR: usize = 2;
 
 /// Of so few classes the arithmetic between the passes takes longer than waiting for memory.
 const FEW: usize = 16;
