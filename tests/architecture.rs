@@ -144,7 +144,14 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
     ("elementary", &["elem", "isa::Lanes", "isa::One"], "functions of lanes, no memory"),
     (
         "walk",
-        &["elem::Float", "isa::Lanes", "isa::Register", "view::RowIo"],
+        &[
+            "elem::Float",
+            "isa::Lanes",
+            "isa::Register",
+            "isa::distance",
+            "isa::prefetch",
+            "view::RowIo",
+        ],
         "loops know lanes and rows",
     ),
     (

@@ -106,10 +106,10 @@ pub(crate) fn run<E: Float, L: Lanes<E>>(
                 let inputs = Inputs { t, pos_weight: None, weight: None, upstream: None, scale };
                 of_block(l, io, inputs, None, loss, ahead, steps)
             } else {
-                let losses = match &mut losses {
-                    Some(losses) => Some(&mut losses[start..end]),
-                    None => None,
-                };
+                let losses = losses.as_deref_mut().map(
+                    #[inline(always)]
+                    |losses| &mut losses[start..end],
+                );
                 of_block(l, io, inputs.part(start, end), losses, loss, ahead, steps)
             }
         },
