@@ -176,7 +176,8 @@ impl<E: Float> SparseJob<'_, E> {
             let class = self.targets.class(row);
             block.classes[i] = class;
             let Some(y) = class else {
-                self.write_statistics_of(row, room);
+                // Room of its own: the slopes of the rows before it are needed yet.
+                self.write_statistics_of(row, &mut CapRoom::new());
                 continue;
             };
             let mut ask = self.recipe.ask(y);
