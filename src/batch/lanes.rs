@@ -89,8 +89,7 @@ impl<E: Float> Recipe<'_, E> {
         let mut stats = [LaneStats::nothing(r); W];
         let stats = &mut stats[..rows.registers];
         for (i, (labels, stats)) in labels.chunks(P).zip(stats.chunks_mut(P)).enumerate() {
-            let of_chunk: [_; P] = across::stats(r, ask, i * P, labels, planes);
-            stats.copy_from_slice(&of_chunk[..labels.len()]);
+            across::stats::<_, _, P>(r, ask, i * P, labels, planes, stats);
         }
         let scale = r.splat(ask.scale);
         let (mut roots, mut log_sums) = ([zero; W], [zero; W]);
@@ -107,7 +106,7 @@ impl<E: Float> Recipe<'_, E> {
             let known = (&labels[at], stats, &nll);
             (*losses, lanes[at % P]) = self.register(r, ask.scale, rows, at, known);
             if gradient && (at % P == P - 1 || at == rows.registers - 1) {
-                across::gradient(r, ask, at - at % P, &lanes[..=at % P], planes);
+                across::gradient(r, ask, at - at % P, &lanes[..at % P + 1], planes);
             }
         }
     }

@@ -81,7 +81,7 @@ const GROUP: usize = 16;
 /// Classes that are added up before their sum joins the total.
 const TILE: usize = 64;
 
-/// The statistics of at most `W` registers of rows, one for each of `labels`: class numbers; a number that
+/// Puts the statistics of at most `W` registers of rows where those of no classes are, one for each of `labels`: class numbers; a number that
 /// no class has leaves none out.
 ///
 /// All registers take a few classes, then the next: rows side by side are side by side in memory. The first
@@ -93,32 +93,31 @@ pub(crate) fn stats<E: Float, R: Lanes<E>, const W: usize>(
     first: usize,
     labels: &[R::V],
     planes: &mut impl Planes<E, R>,
-) -> [LaneStats<R::V>; W] {
-    let mut stats = [LaneStats::nothing(r); W];
-    largest(r, ask.classes, first, labels, planes, &mut stats);
+    stats: &mut [LaneStats<R::V>],
+) {
+    largest(r, ask.classes, first, labels, planes, stats);
     if let Some(weights) = ask.spread {
-        shortfalls(r, ask, weights, first, labels, planes, &mut stats);
+        shortfalls::<_, _, W>(r, ask, weights, first, labels, planes, stats);
     }
-    sums_of_exps(r, ask, first, labels, planes, &mut stats);
-    stats
+    sums_of_exps::<_, _, W>(r, ask, first, labels, planes, stats);
 }
 
 /// The largest of the other logits, what exponents are measured from, and the labels' logits.
 #[inline(always)]
-fn largest<E: Float, R: Lanes<E>, const W: usize>(
+fn largest<E: Float, R: Lanes<E>>(
     r: R,
     classes: usize,
     first: usize,
     labels: &[R::V],
     planes: &impl Planes<E, R>,
-    stats: &mut [LaneStats<R::V>; W],
+    stats: &mut [LaneStats<R::V>],
 ) {
     let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
     let (none, lowest) = (r.splat(E::NEG_INFINITY), r.splat(E::LOWEST));
     let mut start = 0;
     while start < classes {
         let end = classes.min(start + SIDE_BY_SIDE);
-        for (at, (&labels, stats)) in labels.iter().zip(&mut *stats).enumerate() {
+        for (at, (&labels, stats)) in labels.iter().zip(stats.iter_mut()).enumerate() {
             let mut number = r.splat(E::from_f64(start as f64));
             let (mut max, mut label) = (stats.max, stats.label);
             for c in start..end {
@@ -145,7 +144,7 @@ fn sums_of_exps<E: Float, R: Lanes<E>, const W: usize>(
     first: usize,
     labels: &[R::V],
     planes: &mut impl Planes<E, R>,
-    stats: &mut [LaneStats<R::V>; W],
+    stats: &mut [LaneStats<R::V>],
 ) {
     let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
     let (known, exp) = (&*stats, ExpTerm::new(r));
@@ -195,7 +194,7 @@ fn shortfalls<E: Float, R: Lanes<E>, const W: usize>(
     first: usize,
     labels: &[R::V],
     planes: &impl Planes<E, R>,
-    stats: &mut [LaneStats<R::V>; W],
+    stats: &mut [LaneStats<R::V>],
 ) {
     let (zero, one, by) = (r.splat(E::ZERO), r.splat(E::ONE), r.splat(scale));
     let known = &*stats;
@@ -247,7 +246,8 @@ fn in_tiles<E: Float, R: Lanes<E>, const N: usize, const W: usize>(
 ) -> [[R::V; N]; W] {
     let zero = r.splat(E::ZERO);
     let mut levels = [[Levels { group: zero, tile: zero, total: Compensated::new(r) }; N]; W];
-    let levels = &mut levels[..count];
+    // One register stays where it is: that is known when this is compiled.
+    let levels = &mut levels[..if W == 1 { 1 } else { count }];
     let mut start = 0;
     while start < classes {
         let tile_end = classes.min(start + TILE);
