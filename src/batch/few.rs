@@ -12,13 +12,12 @@ use crate::par::SUMS;
 use crate::strided::{Strided, StridedMut};
 
 /// Whether rows go side by side. It depends on the classes alone, and so do the bits of a row.
-pub(crate) fn are_few(classes: usize) -> bool {
+pub(super) fn are_few(classes: usize) -> bool {
     classes <= MOST_CLASSES
 }
 
-/// As many as a block of one virtual vector of rows has room for; that is about where the row's own passes
-/// become the faster ones.
-const MOST_CLASSES: usize = 128;
+/// Measured: of more classes the passes of a row by itself are faster with the gradient, and soon without.
+const MOST_CLASSES: usize = 80;
 
 /// Elements in a block of very few classes: clearing more room would take longer than a few rows.
 pub(super) const LITTLE: usize = 1024;

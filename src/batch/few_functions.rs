@@ -9,6 +9,15 @@ use crate::kernel::across_functions::{AcrossRows, Function};
 use crate::kernel::transpose::{FromPlanes, ToPlanes};
 use crate::view::{Io, Rows};
 
+/// Whether rows go side by side. It depends on the classes alone, and so do the bits of a row.
+pub(super) fn are_few(classes: usize) -> bool {
+    classes <= MOST_CLASSES
+}
+
+/// As many as a block of one virtual vector of rows has room for; that is about where the row's own passes
+/// become the faster ones.
+const MOST_CLASSES: usize = 128;
+
 /// Rows in a block: enough to hide what a block costs besides.
 const MOST_ROWS: usize = 256;
 

@@ -1,8 +1,8 @@
 //! Log-sum-exp, log-softmax, softmax and the backward forms of the two.
 
-use super::few::are_few;
+use super::few_functions::{self, are_few};
 use super::logit_map::LogitMap;
-use super::{few_functions, long_row};
+use super::long_row;
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::across_functions::Function;
