@@ -156,8 +156,8 @@ impl<E: Float> Kernel<E> for StridedJob<'_, E> {
 }
 
 impl<E: Float> StridedJob<'_, E> {
-    /// Some positions of an outer index: whole vectors, of at most `W` registers, or fewer than one vector has, whose
-    /// last register is not full.
+    /// Some positions of an outer index: whole vectors, of at most `W` registers, or fewer than one vector
+    /// has, whose last register is not full.
     #[inline(always)]
     fn positions<L: Lanes<E>, const W: usize, const P: usize>(
         &mut self,

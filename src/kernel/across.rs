@@ -81,8 +81,8 @@ const GROUP: usize = 16;
 /// Classes that are added up before their sum joins the total.
 const TILE: usize = 64;
 
-/// Puts the statistics of at most `W` registers of rows where those of no classes are, one for each of `labels`: class numbers; a number that
-/// no class has leaves none out.
+/// Puts the statistics of at most `W` registers of rows where those of no classes are, one for each of
+/// `labels`: class numbers; a number that no class has leaves none out.
 ///
 /// All registers take a few classes, then the next: rows side by side are side by side in memory. The first
 /// of them is register `first` of the planes.
