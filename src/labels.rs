@@ -229,10 +229,11 @@ impl<E: Float> OnLabels for Write<'_, E> {
     #[inline(always)]
     fn run<T: Integer>(self, labels: &[T]) {
         let ignored = ignored::<T>(self.ignore_index);
+        let (some, index) = (ignored.is_some(), ignored.unwrap_or(T::ZERO));
         let labels = &labels[self.start..][..self.out.len()];
         for (out, label) in self.out.iter_mut().zip(labels) {
-            let class = E::from_f64(label.index() as f64);
-            *out = if Some(*label) == ignored { E::ZERO - E::ONE } else { class };
+            let ignored = some & (*label == index);
+            *out = if ignored { E::ZERO - E::ONE } else { E::from_class(label.index()) };
         }
     }
 }

@@ -66,12 +66,6 @@ impl<'a, T> Strided<'a, T> {
         Ok(Strided { data, shape: Shape::new(data.len(), classes, inner)? })
     }
 
-    /// One plane for each class, with an element for each of `inner` rows.
-    pub(crate) fn planes(data: &'a [T], classes: usize, inner: usize) -> Self {
-        assert!(data.len() == classes * inner);
-        Strided { data, shape: Shape { outer: 1, classes, inner } }
-    }
-
     /// `outer`, `classes` and `inner`.
     #[must_use]
     pub fn dims(&self) -> (usize, usize, usize) {
@@ -104,12 +98,6 @@ impl<'a, T> StridedMut<'a, T> {
         Ok(StridedMut { data, shape })
     }
 
-    /// One plane for each class, with an element for each of `inner` rows.
-    pub(crate) fn planes(data: &'a mut [T], classes: usize, inner: usize) -> Self {
-        assert!(data.len() == classes * inner);
-        StridedMut { data, shape: Shape { outer: 1, classes, inner } }
-    }
-
     /// `outer`, `classes` and `inner`.
     #[must_use]
     pub fn dims(&self) -> (usize, usize, usize) {
@@ -117,6 +105,12 @@ impl<'a, T> StridedMut<'a, T> {
     }
 
     /// From an inner index of class 0 on.
+    #[inline(always)]
+    pub(crate) fn tail(&self, outer: usize, start: usize) -> &[T] {
+        &self.data[self.shape.before(outer) + start..]
+    }
+
+    /// The same, to write.
     #[inline(always)]
     pub(crate) fn tail_mut(&mut self, outer: usize, start: usize) -> &mut [T] {
         &mut self.data[self.shape.before(outer) + start..]

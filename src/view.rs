@@ -130,16 +130,10 @@ impl<'a, T> Rows<'a, T> {
         &self.data[r * self.shape.row_stride..][..self.shape.classes]
     }
 
-    /// Row `r` and everything behind it.
+    /// Row `r` and everything behind it, and how far apart rows start.
     #[inline(always)]
-    pub(crate) fn tail(&self, r: usize) -> &'a [T] {
-        &self.data[r * self.shape.row_stride..]
-    }
-
-    /// Elements from the first of row `r` to the last of the matrix.
-    #[inline(always)]
-    pub(crate) fn reach(&self, r: usize) -> usize {
-        self.data.len() - r * self.shape.row_stride
+    pub(crate) fn from(&self, r: usize) -> (&'a [T], usize) {
+        (&self.data[r * self.shape.row_stride..], self.shape.row_stride)
     }
 
     /// Rows one after the other, if that is how they lie in memory.
@@ -236,6 +230,12 @@ impl<'a, T> RowsMut<'a, T> {
     #[inline(always)]
     pub(crate) fn row(&mut self, r: usize) -> &mut [T] {
         &mut self.data[r * self.shape.row_stride..][..self.shape.classes]
+    }
+
+    /// Row `r` and everything behind it, and how far apart rows start.
+    #[inline(always)]
+    pub(crate) fn from_mut(&mut self, r: usize) -> (&mut [T], usize) {
+        (&mut self.data[r * self.shape.row_stride..], self.shape.row_stride)
     }
 
     /// Rows one after the other, if that is how they lie in memory.

@@ -1,13 +1,14 @@
 //! Log-sum-exp, log-softmax and softmax of rows of few classes: blocks of them are transposed, so that a lane
 //! is a row, and back.
 
-use super::few::{LITTLE, rows_of_block};
-use super::room::Room;
-use crate::elem::{Float, Scratch};
-use crate::isa::Token;
-use crate::kernel::across_functions::{AcrossRows, Function};
-use crate::kernel::transpose::{FromPlanes, ToPlanes};
+use super::block::Block;
+use crate::elem::Float;
+use crate::isa::{Kernel, Lanes};
+use crate::kernel::across::MOST_LANES;
+use crate::kernel::across_functions::{Function, RowBlock};
+use crate::kernel::transpose::{from_planes, to_planes};
 use crate::view::{Io, Rows};
+use crate::walk::put;
 
 /// Whether rows go side by side. It depends on the classes alone, and so do the bits of a row.
 pub(super) fn are_few(classes: usize) -> bool {
@@ -18,84 +19,70 @@ pub(super) fn are_few(classes: usize) -> bool {
 /// become the faster ones.
 const MOST_CLASSES: usize = 128;
 
-/// Rows in a block: enough to hide what a block costs besides.
-const MOST_ROWS: usize = 256;
-
-/// A block of rows side by side, and two numbers for each.
-struct Block<E: Float> {
-    rows: usize,
-    little: Scratch<E, LITTLE>,
-    room: Room<E>,
-    max: Scratch<E, MOST_ROWS>,
-    sum: Scratch<E, MOST_ROWS>,
-}
-
-impl<E: Float> Block<E> {
-    fn new((rows, classes): (usize, usize)) -> Self {
-        Block {
-            rows: rows_of_block::<E>(classes).min(MOST_ROWS).min(rows),
-            little: Scratch([E::ZERO; LITTLE]),
-            room: Room::new(),
-            max: Scratch([E::ZERO; MOST_ROWS]),
-            sum: Scratch([E::ZERO; MOST_ROWS]),
-        }
-    }
-
-    /// Applies a function to `inner` rows from `start` on; returns the planes, what there is for each row, and
-    /// whether all sums were positive.
-    fn run(
-        &mut self,
-        token: Token,
-        function: Function,
-        logits: Rows<'_, E>,
-        start: usize,
-        inner: usize,
-    ) -> (&[E], &[E], bool) {
-        let size = inner * logits.classes();
-        let planes = match size <= LITTLE {
-            true => &mut self.little.0[..size],
-            false => self.room.get(size),
-        };
-        token.run(ToPlanes { rows: logits, start, inner, planes: &mut *planes });
-        let (max, sum) = (&mut self.max.0[..inner], &mut self.sum.0[..inner]);
-        let good = token.run(AcrossRows { function, planes: &mut *planes, max, sum: &mut *sum });
-        (planes, sum, good)
-    }
-}
-
 /// `out[row]` becomes the log-sum-exp, or `of_others` of a row where that is no finite number.
-pub(crate) fn log_sum_exp<E: Float>(
-    token: Token,
-    logits: Rows<'_, E>,
-    out: &mut [E],
-    of_others: fn(&[E]) -> E,
-) {
-    let mut block = Block::new(logits.shape());
-    let rows = block.rows;
-    for (i, out) in out.chunks_mut(rows).enumerate() {
-        let start = i * rows;
-        let (_, sums, good) = block.run(token, Function::LogSumExp, logits, start, out.len());
-        out.copy_from_slice(sums);
-        if good {
-            continue;
-        }
-        for (row, out) in out.iter_mut().enumerate() {
-            if out.is_nan() {
-                *out = of_others(logits.row(start + row));
+pub(super) struct FewLogSumExp<'a, E> {
+    pub(super) logits: Rows<'a, E>,
+    pub(super) out: &'a mut [E],
+    pub(super) of_others: fn(&[E]) -> E,
+}
+
+impl<E: Float> Kernel<E> for FewLogSumExp<'_, E> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(self, l: L) {
+        let (_, classes) = self.logits.shape();
+        let function = Function::LogSumExp;
+        let mut room = Block::new();
+        let planes = room.planes(classes);
+        let (mut max, mut sum) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
+        let (max, sum) = (&mut max[..L::LANES], &mut sum[..L::LANES]);
+        for (i, out) in self.out.chunks_mut(L::LANES).enumerate() {
+            let start = i * L::LANES;
+            to_planes(l, self.logits, start, out.len(), planes);
+            let mut block = RowBlock { planes: &mut *planes, max: &mut *max, sum: &mut *sum };
+            block.read(l, function, classes);
+            let good = block.finish(l, function);
+            put(l, l.load(sum), out);
+            if good {
+                continue;
+            }
+            for (row, out) in out.iter_mut().enumerate() {
+                if out.is_nan() {
+                    *out = (self.of_others)(self.logits.row(start + row));
+                }
             }
         }
     }
 }
 
 /// Log-softmax or softmax.
-pub(crate) fn map<E: Float>(token: Token, function: Function, io: &mut Io<'_, E>) {
-    let (rows, _) = io.shape();
-    let mut block = Block::new(io.shape());
-    let mut start = 0;
-    while start < rows {
-        let inner = block.rows.min(rows - start);
-        let (planes, ..) = block.run(token, function, io.source(), start, inner);
-        token.run(FromPlanes { planes, inner, rows: io.target(), start });
-        start += inner;
+pub(super) struct FewMap<'a, 'r, E> {
+    pub(super) function: Function,
+    pub(super) io: &'a mut Io<'r, E>,
+}
+
+impl<E: Float> Kernel<E> for FewMap<'_, '_, E> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(self, l: L) {
+        let FewMap { function, io } = self;
+        let (rows, classes) = io.shape();
+        let mut room = Block::new();
+        let planes = room.planes(classes);
+        let (mut max, mut sum) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
+        let (max, sum) = (&mut max[..L::LANES], &mut sum[..L::LANES]);
+        let mut start = 0;
+        while start < rows {
+            let count = L::LANES.min(rows - start);
+            to_planes(l, io.source(), start, count, planes);
+            let mut block = RowBlock { planes: &mut *planes, max: &mut *max, sum: &mut *sum };
+            block.read(l, function, classes);
+            block.finish(l, function);
+            block.write(l, function, classes);
+            from_planes(l, planes, io.target(), start, count);
+            start += count;
+        }
     }
 }

@@ -4,7 +4,6 @@ use super::sparse::Recipe;
 use crate::elem::Float;
 use crate::isa::Lanes;
 use crate::kernel::across::{self, LaneAsk, LaneGradient, LaneStats, MOST_LANES, Planes};
-use crate::labels::Targets;
 use crate::loss::nll::{self, Nll};
 use crate::loss::{Facts, mass_times, z_loss};
 use crate::walk::get;
@@ -12,12 +11,10 @@ use core::ops::Range;
 
 /// A run of registers of rows, and what is known of each row besides its logits.
 pub(crate) struct LaneRows<'a, E> {
-    /// The first row.
-    pub(crate) first: usize,
-    pub(crate) registers: usize,
-    /// Rows in each register.
-    pub(crate) len: usize,
-    pub(crate) targets: &'a Targets<'a>,
+    /// Class numbers, -1 where a row does not count and behind the last: whole registers of them.
+    pub(crate) labels: &'a [E],
+    /// Rows there are.
+    pub(crate) count: usize,
     pub(crate) row_weights: Option<&'a [E]>,
     pub(crate) upstream: Option<&'a [E]>,
 }
@@ -26,28 +23,23 @@ impl<E: Float> LaneRows<'_, E> {
     /// The rows of a register.
     #[inline(always)]
     pub(crate) fn rows<R: Lanes<E>>(&self, _: R, at: usize) -> Range<usize> {
-        let start = self.first + at * R::LANES;
-        start..start + self.len
+        let start = at * R::LANES;
+        start..self.count.min(start + R::LANES)
     }
 
-    /// Class numbers; -1 where a row does not count or there is none.
     #[inline(always)]
     fn labels<R: Lanes<E>>(&self, r: R, at: usize) -> R::V {
-        let mut labels = [E::ZERO - E::ONE; MOST_LANES];
-        self.targets.write(self.rows(r, at).start, &mut labels[..self.len]);
-        r.load(&labels[..R::LANES])
+        r.load(&self.labels[at * R::LANES..][..R::LANES])
     }
 
-    /// The weights of the labels' classes.
+    /// The weights of the labels' classes; any number where a row does not count.
     #[inline(always)]
     fn label_weights<R: Lanes<E>>(&self, r: R, at: usize, weights: Option<&[E]>) -> R::V {
         let Some(weights) = weights else { return r.splat(E::ONE) };
         let mut of_labels = [E::ONE; MOST_LANES];
-        for (weight, row) in of_labels.iter_mut().zip(self.rows(r, at)) {
-            *weight = match self.targets.class(row) {
-                Some(y) => weights[y],
-                None => E::ONE,
-            };
+        let labels = &self.labels[at * R::LANES..][..R::LANES];
+        for (weight, label) in of_labels.iter_mut().zip(labels) {
+            *weight = weights[label.to_f64() as usize];
         }
         r.load(&of_labels[..R::LANES])
     }
@@ -81,13 +73,14 @@ impl<E: Float> Recipe<'_, E> {
         let zero = r.splat(E::ZERO);
         let spread = self.loss.spreads().then_some(self.class_weights);
         let ask = LaneAsk { classes, scale: self.logits.factor(), spread };
+        let registers = rows.count.div_ceil(R::LANES);
         let mut labels = [zero; W];
-        let labels = &mut labels[..rows.registers];
+        let labels = &mut labels[..registers];
         for (at, labels) in labels.iter_mut().enumerate() {
             *labels = rows.labels(r, at);
         }
         let mut stats = [LaneStats::nothing(r); W];
-        let stats = &mut stats[..rows.registers];
+        let stats = &mut stats[..registers];
         for (i, (labels, stats)) in labels.chunks(P).zip(stats.chunks_mut(P)).enumerate() {
             across::stats::<_, _, P>(r, ask, i * P, labels, planes, stats);
         }
@@ -105,7 +98,7 @@ impl<E: Float> Recipe<'_, E> {
             let nll = Nll::finish(r, sum, lead, roots[at], log_sums[at]);
             let known = (&labels[at], stats, &nll);
             (*losses, lanes[at % P]) = self.register(r, ask.scale, rows, at, known);
-            if gradient && (at % P == P - 1 || at == rows.registers - 1) {
+            if gradient && (at % P == P - 1 || at == registers - 1) {
                 across::gradient(r, ask, at - at % P, &lanes[..at % P + 1], planes);
             }
         }

@@ -1,5 +1,6 @@
 //! Jobs: checked arguments as slices that split by rows, and the loop over the rows of a leaf.
 
+mod block;
 mod calibration;
 mod dense;
 mod few;

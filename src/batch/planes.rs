@@ -69,3 +69,50 @@ impl<E: Float, R: Lanes<E>> Planes<E, R> for InPlanes<'_, E> {
         }
     }
 }
+
+/// The planes of a block: class `c` of the row in lane `i` of register `at` is element
+/// `c · LANES + at · R::LANES + i`, `LANES` those of the virtual vector.
+pub(crate) struct InBlock<'a, E> {
+    pub(crate) planes: &'a mut [E],
+    pub(crate) cap: Option<Softcap<E>>,
+}
+
+impl<E: Float> InBlock<'_, E> {
+    #[inline(always)]
+    fn get<R: Lanes<E>>(&self, r: R, class: usize, at: usize) -> R::V {
+        r.load(&self.planes[class * E::LANES..][..E::LANES][at * R::LANES..][..R::LANES])
+    }
+}
+
+impl<E: Float, R: Lanes<E>> Planes<E, R> for InBlock<'_, E> {
+    #[inline(always)]
+    fn logits(&self, r: R, class: usize, at: usize) -> R::V {
+        let x = self.get(r, class, at);
+        match self.cap {
+            None => x,
+            Some(cap) => cap.one(r, x).0,
+        }
+    }
+    #[inline(always)]
+    fn keep(&mut self, r: R, class: usize, at: usize, e: R::V) {
+        if self.cap.is_none() {
+            self.put(r, class, at, e);
+        }
+    }
+    #[inline(always)]
+    fn kept(&self, r: R, class: usize, at: usize, frame: Frame<E, R::V>) -> (R::V, Option<R::V>) {
+        let x = self.get(r, class, at);
+        match self.cap {
+            None => (x, None),
+            Some(cap) => {
+                let (x, slope) = cap.one(r, x);
+                (frame.exponential(r, x), Some(slope))
+            }
+        }
+    }
+    #[inline(always)]
+    fn put(&mut self, r: R, class: usize, at: usize, gradient: R::V) {
+        let plane = &mut self.planes[class * E::LANES..][..E::LANES];
+        r.store(gradient, &mut plane[at * R::LANES..][..R::LANES]);
+    }
+}

@@ -1,6 +1,6 @@
 //! Log-sum-exp, log-softmax, softmax and the backward forms of the two.
 
-use super::few_functions::{self, are_few};
+use super::few_functions::{FewLogSumExp, FewMap, are_few};
 use super::logit_map::LogitMap;
 use super::long_row;
 use crate::elem::Float;
@@ -44,7 +44,8 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
     fn run_in_parts(self, parts: usize) -> [f64; SUMS] {
         let token = self.token;
         if are_few(self.logits.classes()) {
-            few_functions::log_sum_exp(token, self.logits, self.out, log_sum_exp_of_infinities);
+            let of_others = log_sum_exp_of_infinities;
+            token.run(FewLogSumExp { logits: self.logits, out: self.out, of_others });
             return [0.0; SUMS];
         }
         for (row, out) in self.out.iter_mut().enumerate() {
@@ -116,7 +117,7 @@ impl<E: Float> Job for MapJob<'_, E> {
                 Map::LogSoftmax => Function::LogSoftmax,
                 Map::Softmax => Function::Softmax,
             };
-            few_functions::map(token, function, &mut self.io);
+            token.run(FewMap { function, io: &mut self.io });
             return [0.0; SUMS];
         }
         for row in 0..self.rows() {

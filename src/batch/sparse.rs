@@ -2,7 +2,8 @@
 
 use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical};
 use super::statistics::{RowStatistics, first_of, write_statistics};
-use super::{Weighing, few, long_row, split_rows};
+use super::few::{FewClasses, are_few};
+use super::{Weighing, long_row, split_rows};
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::argmax::Largest;
@@ -116,9 +117,9 @@ impl<E: Float> Job for SparseJob<'_, E> {
     }
 
     fn run(mut self) -> [f64; SUMS] {
-        if few::are_few(self.pass.shape().1) {
+        if are_few(self.pass.shape().1) {
             self.write_statistics();
-            few::run(self)
+            self.token.run(FewClasses(self))
         } else {
             self.run_rows(1)
         }

@@ -1,5 +1,7 @@
 //! Losses with integer labels of logits whose class axis is strided: a lane is a position.
 
+use super::block::{Block, OfRows};
+use super::few::MOST_CLASSES;
 use super::lanes::{LaneRows, whole};
 use super::planes::InPlanes;
 use super::sparse::Recipe;
@@ -10,7 +12,7 @@ use crate::kernel::across::Compensated;
 use crate::labels::Targets;
 use crate::par::{Job, SUMS};
 use crate::strided::{Strided, StridedMut};
-use crate::walk::put;
+use crate::walk::{get, put};
 use core::ops::Range;
 
 /// What a call reads and writes of size `outer × classes × inner`.
@@ -26,6 +28,25 @@ impl<'a, E> StridedPass<'a, E> {
         match self {
             StridedPass::LossOnly(logits) | StridedPass::Apart(logits, _) => logits.dims(),
             StridedPass::InPlace(data) => data.dims(),
+        }
+    }
+
+    /// The logits from a position on.
+    fn logits(&self, outer: usize, start: usize) -> &[E] {
+        match self {
+            StridedPass::LossOnly(logits) | StridedPass::Apart(logits, _) => {
+                logits.tail(outer, start)
+            }
+            StridedPass::InPlace(data) => data.tail(outer, start),
+        }
+    }
+
+    /// The gradient from a position on, where it is wanted.
+    fn gradient(&mut self, outer: usize, start: usize) -> Option<&mut [E]> {
+        match self {
+            StridedPass::LossOnly(_) => None,
+            StridedPass::Apart(_, gradient) => Some(gradient.tail_mut(outer, start)),
+            StridedPass::InPlace(data) => Some(data.tail_mut(outer, start)),
         }
     }
 
@@ -51,16 +72,12 @@ impl<'a, E> StridedPass<'a, E> {
 /// Bytes of positions of a class that are worked on at once where the classes are far apart: a page of memory.
 const RUN: usize = 4096;
 
-/// Registers of positions that are worked on at once elsewhere: each step over all of them before the next.
-const NEAR: usize = 2;
-
 /// Of so few classes the arithmetic between the passes takes longer than waiting for memory.
 const FEW: usize = 16;
 
-/// Whether the first-level cache cannot hold the classes of a register of positions until the next pass over
-/// them: they are `inner` elements apart, so that most may have to share a few lines of it.
-fn are_far_apart<E: Float>(classes: usize, inner: usize) -> bool {
-    classes > FEW && classes * inner > 2 * E::TILE
+/// Whether positions go block by block: few classes, or such that the first-level cache holds them all.
+fn in_blocks<E: Float>(classes: usize, inner: usize) -> bool {
+    classes <= FEW || classes <= MOST_CLASSES && classes * inner <= 2 * E::TILE
 }
 
 /// A checked call: sums the losses and the z-losses. Its rows are outer indices.
@@ -120,35 +137,15 @@ impl<E: Float> Kernel<E> for StridedJob<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(mut self, l: L) -> [f64; SUMS] {
-        let (outer, classes, inner) = self.pass.dims();
-        let wide = are_far_apart::<E>(classes, inner);
-        let lanes = L::Register::LANES;
-        let most = match (wide, lanes) {
-            (true, _) => (RUN / size_of::<E>()).min(64 * lanes),
-            (false, 1) => L::LANES,
-            (false, _) => NEAR * lanes,
-        };
+        let (_, classes, inner) = self.pass.dims();
         let mut totals = [Compensated::new(l); 2];
-        for o in 0..outer {
-            let mut start = 0;
-            while start < inner {
-                let rest = inner - start;
-                let whole = rest.min(most) / L::LANES * L::LANES;
-                let end = start + if whole == 0 { rest } else { whole };
-                // Arrays of registers have a fixed length; of one lane it takes more of them.
-                if wide {
-                    if const { L::Register::LANES * size_of::<E>() > RUN / 64 } {
-                        self.positions::<L, 32, 32>(l, o, start..end, &mut totals);
-                    } else {
-                        self.positions::<L, 64, 64>(l, o, start..end, &mut totals);
-                    }
-                } else if const { L::Register::LANES > 1 } {
-                    self.positions::<L, NEAR, 1>(l, o, start..end, &mut totals);
-                } else {
-                    self.positions::<L, 32, 1>(l, o, start..end, &mut totals);
-                }
-                start = end;
-            }
+        if in_blocks::<E>(classes, inner) {
+            self.blocks(l, &mut totals);
+        // Arrays of registers have a fixed length; of one lane it takes more of them.
+        } else if const { L::Register::LANES * size_of::<E>() > RUN / 64 } {
+            self.runs::<_, 32>(l, &mut totals);
+        } else {
+            self.runs::<_, 64>(l, &mut totals);
         }
         let [loss, z] = totals;
         [loss.fold(l), z.fold(l), 0.0]
@@ -156,10 +153,66 @@ impl<E: Float> Kernel<E> for StridedJob<'_, E> {
 }
 
 impl<E: Float> StridedJob<'_, E> {
+    /// Positions of which a block has as many as a virtual vector has lanes.
+    #[inline(always)]
+    fn blocks<L: Lanes<E>>(&mut self, l: L, totals: &mut [Compensated<L::V>; 2]) {
+        let (outer, classes, inner) = self.pass.dims();
+        let gradient = !matches!(self.pass, StridedPass::LossOnly(_));
+        let mut block = Block::new();
+        let planes = block.planes(classes);
+        for o in 0..outer {
+            let mut start = 0;
+            while start < inner {
+                let count = L::LANES.min(inner - start);
+                let logits = self.pass.logits(o, start);
+                let positions = logits.chunks(inner).zip(planes.chunks_exact_mut(L::LANES));
+                for (x, plane) in positions.take(classes) {
+                    l.store(get(l, &x[..count]), plane);
+                }
+                let rows = OfRows {
+                    start: o * inner + start,
+                    count,
+                    targets: &self.targets,
+                    row_weights: self.row_weights,
+                    upstream: self.upstream,
+                    losses: self.losses.as_deref_mut(),
+                };
+                let losses = self.recipe.block(l, classes, rows, planes, gradient);
+                for (total, losses) in totals.iter_mut().zip(losses) {
+                    total.add(l, losses);
+                }
+                if let Some(gradient) = self.pass.gradient(o, start) {
+                    let positions = gradient.chunks_mut(inner).zip(planes.chunks_exact(L::LANES));
+                    for (g, plane) in positions.take(classes) {
+                        put(l, l.load(plane), &mut g[..count]);
+                    }
+                }
+                start += count;
+            }
+        }
+    }
+
+    /// Positions of which a run has at most a page of memory in each class.
+    #[inline(always)]
+    fn runs<L: Lanes<E>, const W: usize>(&mut self, l: L, totals: &mut [Compensated<L::V>; 2]) {
+        let (outer, _, inner) = self.pass.dims();
+        let most = (RUN / size_of::<E>()).min(W * L::Register::LANES);
+        for o in 0..outer {
+            let mut start = 0;
+            while start < inner {
+                let rest = inner - start;
+                let whole = rest.min(most) / L::LANES * L::LANES;
+                let end = start + if whole == 0 { rest } else { whole };
+                self.positions::<L, W>(l, o, start..end, totals);
+                start = end;
+            }
+        }
+    }
+
     /// Some positions of an outer index: whole vectors, of at most `W` registers, or fewer than one vector
     /// has, whose last register is not full.
     #[inline(always)]
-    fn positions<L: Lanes<E>, const W: usize, const P: usize>(
+    fn positions<L: Lanes<E>, const W: usize>(
         &mut self,
         l: L,
         outer: usize,
@@ -175,7 +228,7 @@ impl<E: Float> StridedJob<'_, E> {
             let len = lanes.min(end - from);
             let registers = (end - from) / len;
             let losses = &mut losses[register..register + registers];
-            self.registers::<_, W, P>(r, outer, from, len, losses);
+            self.registers::<_, W>(r, outer, from, len, losses);
             (from, register) = (from + registers * len, register + registers);
         }
         for vector in 0..(end - start).div_ceil(L::LANES) {
@@ -191,7 +244,7 @@ impl<E: Float> StridedJob<'_, E> {
 
     /// The positions of so many registers from `start` on, with `len` lanes in each: their losses and z-losses.
     #[inline(always)]
-    fn registers<R: Lanes<E>, const W: usize, const P: usize>(
+    fn registers<R: Lanes<E>, const W: usize>(
         &mut self,
         r: R,
         outer: usize,
@@ -201,15 +254,17 @@ impl<E: Float> StridedJob<'_, E> {
     ) {
         let (_, classes, inner) = self.pass.dims();
         let recipe = &self.recipe;
+        let first = outer * inner + start;
+        let count = losses.len() * len;
+        let mut labels = [E::ZERO - E::ONE; RUN / 4];
+        self.targets.write(first, &mut labels[..count]);
         let rows = LaneRows {
-            first: outer * inner + start,
-            registers: losses.len(),
-            len,
-            targets: &self.targets,
-            row_weights: self.row_weights,
-            upstream: self.upstream,
+            labels: &labels,
+            count,
+            row_weights: self.row_weights.map(|w| &w[first..first + count]),
+            upstream: self.upstream.map(|u| &u[first..first + count]),
         };
-        let (stride, cap) = (inner, recipe.logits.cap());
+        let cap = recipe.logits.cap();
         let (logits, gradient) = match &mut self.pass {
             StridedPass::LossOnly(logits) => (Some(logits.tail(outer, start)), None),
             StridedPass::Apart(logits, gradient) => {
@@ -218,11 +273,12 @@ impl<E: Float> StridedJob<'_, E> {
             StridedPass::InPlace(data) => (None, Some(data.tail_mut(outer, start))),
         };
         let wanted = gradient.is_some();
-        let planes = &mut InPlanes { logits, gradient, stride, len, cap };
-        recipe.lanes::<R, W, P>(r, classes, &rows, planes, wanted, losses);
+        let planes = &mut InPlanes { logits, gradient, stride: inner, len, cap };
+        recipe.lanes::<_, W, W>(r, classes, &rows, planes, wanted, losses);
         if let Some(out) = &mut self.losses {
-            for (at, losses) in losses.iter().enumerate() {
-                put(r, whole(r, *losses), &mut out[rows.rows(r, at)]);
+            let out = out[first..first + count].chunks_mut(R::LANES);
+            for (losses, out) in losses.iter().zip(out) {
+                put(r, whole(r, *losses), out);
             }
         }
     }

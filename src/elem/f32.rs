@@ -60,6 +60,10 @@ impl Float for f32 {
         x as f32
     }
     #[inline(always)]
+    fn from_class(class: usize) -> Self {
+        class as i32 as f32
+    }
+    #[inline(always)]
     fn to_f64(self) -> f64 {
         f64::from(self)
     }

@@ -80,6 +80,10 @@ impl Float for f64 {
         x
     }
     #[inline(always)]
+    fn from_class(class: usize) -> Self {
+        class as i64 as f64
+    }
+    #[inline(always)]
     fn to_f64(self) -> f64 {
         self
     }

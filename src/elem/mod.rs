@@ -80,6 +80,8 @@ pub trait Float:
     fn scratch() -> Self::Scratch;
 
     fn from_f64(x: f64) -> Self;
+    /// A class number, of signed integers of the same size: that is one instruction.
+    fn from_class(class: usize) -> Self;
     fn to_f64(self) -> f64;
     /// Bits, in the low end of the word.
     fn to_raw(self) -> u64;

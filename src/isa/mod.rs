@@ -98,6 +98,10 @@ pub trait Lanes<E: Float>: Copy {
 pub trait Square<E: Float>: Lanes<E> {
     /// Row `i` becomes column `i`, of the first `LANES` registers.
     fn transpose(self, rows: [Self::V; MOST_IN_REGISTER]) -> [Self::V; MOST_IN_REGISTER];
+    /// The first `LANES` registers from `src`, one every `stride` elements.
+    fn load_rows(self, src: &[E], stride: usize) -> [Self::V; MOST_IN_REGISTER];
+    /// The first `LANES` registers to `dst`, one after the other, one every `stride` elements.
+    fn store_rows(self, rows: [Self::V; MOST_IN_REGISTER], dst: &mut [E], stride: usize);
 }
 
 /// Lanes of a register: enough for any instruction set and element type.

@@ -93,6 +93,42 @@ fn write<E: Float, V: bytemuck::NoUninit>(v: V, dst: &mut [E]) {
     unsafe { dst.as_mut_ptr().cast::<V>().write_unaligned(v) }
 }
 
+/// Whether so many registers, one every `stride` elements, are within `len` elements.
+#[inline(always)]
+fn fit(lanes: usize, stride: usize, len: usize) -> bool {
+    (lanes - 1).checked_mul(stride).and_then(|last| last.checked_add(lanes)).is_some_and(|end| end <= len)
+}
+
+/// One check for all rows: theirs would take as long as their transposition.
+#[inline(always)]
+fn load_rows<E: Float, L: Lanes<E, V: bytemuck::AnyBitPattern>>(
+    l: L,
+    src: &[E],
+    stride: usize,
+) -> [L::V; MOST_IN_REGISTER] {
+    assert!(fit(L::LANES, stride, src.len()));
+    let mut rows = [l.splat(E::ZERO); MOST_IN_REGISTER];
+    for (i, row) in rows[..L::LANES].iter_mut().enumerate() {
+        // SAFETY: the last of them is within `src`.
+        *row = read(unsafe { src.get_unchecked(i * stride..i * stride + L::LANES) });
+    }
+    rows
+}
+
+#[inline(always)]
+fn store_rows<E: Float, L: Lanes<E, V: bytemuck::NoUninit>>(
+    _: L,
+    rows: [L::V; MOST_IN_REGISTER],
+    dst: &mut [E],
+    stride: usize,
+) {
+    assert!(fit(L::LANES, stride, dst.len()));
+    for (i, row) in rows[..L::LANES].iter().enumerate() {
+        // SAFETY: the last of them is within `dst`.
+        write(*row, unsafe { dst.get_unchecked_mut(i * stride..i * stride + L::LANES) });
+    }
+}
+
 impl<S: pulp::Simd + Hooks<f32, V = <S as pulp::Simd>::f32s>> Lanes<f32> for Native<S> {
     type V = S::f32s;
     const LANES: usize = S::F32_LANES;
@@ -304,11 +340,27 @@ impl<S: pulp::Simd + Hooks<f32, V = <S as pulp::Simd>::f32s>> Square<f32> for Na
     fn transpose(self, rows: [Self::V; MOST_IN_REGISTER]) -> [Self::V; MOST_IN_REGISTER] {
         transpose::<f32, S>(self.0, S::F32_LANES, rows)
     }
+    #[inline(always)]
+    fn load_rows(self, src: &[f32], stride: usize) -> [Self::V; MOST_IN_REGISTER] {
+        load_rows(self, src, stride)
+    }
+    #[inline(always)]
+    fn store_rows(self, rows: [Self::V; MOST_IN_REGISTER], dst: &mut [f32], stride: usize) {
+        store_rows(self, rows, dst, stride);
+    }
 }
 
 impl<S: pulp::Simd + Hooks<f64, V = <S as pulp::Simd>::f64s>> Square<f64> for Native<S> {
     #[inline(always)]
     fn transpose(self, rows: [Self::V; MOST_IN_REGISTER]) -> [Self::V; MOST_IN_REGISTER] {
         transpose::<f64, S>(self.0, S::F64_LANES, rows)
+    }
+    #[inline(always)]
+    fn load_rows(self, src: &[f64], stride: usize) -> [Self::V; MOST_IN_REGISTER] {
+        load_rows(self, src, stride)
+    }
+    #[inline(always)]
+    fn store_rows(self, rows: [Self::V; MOST_IN_REGISTER], dst: &mut [f64], stride: usize) {
+        store_rows(self, rows, dst, stride);
     }
 }

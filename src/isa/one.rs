@@ -114,4 +114,12 @@ impl<E: Float> Square<E> for One {
     fn transpose(self, rows: [E; MOST_IN_REGISTER]) -> [E; MOST_IN_REGISTER] {
         rows
     }
+    #[inline(always)]
+    fn load_rows(self, src: &[E], _: usize) -> [E; MOST_IN_REGISTER] {
+        [src[0]; MOST_IN_REGISTER]
+    }
+    #[inline(always)]
+    fn store_rows(self, rows: [E; MOST_IN_REGISTER], dst: &mut [E], _: usize) {
+        dst[0] = rows[0];
+    }
 }

@@ -2,8 +2,8 @@
 
 use crate::elem::Float;
 use crate::elementary::{ExpTerm, ln};
-use crate::isa::{Kernel, Lanes};
-use crate::walk::{self, get, put};
+use crate::isa::Lanes;
+use crate::walk;
 
 /// What becomes of the planes of logits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,11 +14,11 @@ pub(crate) enum Function {
     Softmax,
 }
 
-/// Functions of rows whose class `c` is the plane of `max.len()` elements from `c · max.len()` on.
-///
-/// Each step runs over all rows before the next, so that chains of operations overlap.
-pub(crate) struct AcrossRows<'a, E> {
-    pub(crate) function: Function,
+/// Classes whose exponentials are added to one sum.
+const SIDE_BY_SIDE: usize = 4;
+
+/// The planes of a block, one after the other, and two numbers for each of its rows.
+pub(crate) struct RowBlock<'a, E> {
     pub(crate) planes: &'a mut [E],
     /// Becomes the largest logit of each row.
     pub(crate) max: &'a mut [E],
@@ -27,36 +27,26 @@ pub(crate) struct AcrossRows<'a, E> {
     pub(crate) sum: &'a mut [E],
 }
 
-impl<E: Float> Kernel<E> for AcrossRows<'_, E> {
-    /// Whether all sums are positive.
-    type Out = bool;
-
+impl<E: Float> RowBlock<'_, E> {
+    /// The largest logits and the sums; for softmax the planes become exponentials.
     #[inline(always)]
-    fn run<L: Lanes<E>>(self, l: L) -> bool {
-        let AcrossRows { function, planes, max, sum } = self;
+    pub(crate) fn read<L: Lanes<E>>(&mut self, l: L, function: Function, classes: usize) {
         let r = l.register();
         let lanes = L::Register::LANES;
-        let inner = max.len();
-        let classes = planes.len() / inner;
-        let (zero, one, nan) = (r.splat(E::ZERO), r.splat(E::ONE), r.splat(E::NAN));
-        let mut at = 0;
-        while at < inner {
-            let len = lanes.min(inner - at);
-            let mut largest = r.splat(E::NEG_INFINITY);
-            for class in 0..classes {
-                largest = r.max(largest, get(r, &planes[class * inner + at..][..len]));
+        let zero = r.splat(E::ZERO);
+        let (exp, lowest) = (ExpTerm::new(r), r.splat(E::LOWEST));
+        let planes = &mut self.planes[..classes * L::LANES];
+        for at in 0..L::LANES / lanes {
+            let of_lanes = at * lanes..(at + 1) * lanes;
+            let mut max = r.splat(E::NEG_INFINITY);
+            for plane in planes.chunks_exact(L::LANES) {
+                max = r.max(max, r.load(&plane[of_lanes.clone()]));
             }
             // -0 becomes 0: which of the two a maximum returns depends on the CPU.
-            put(r, r.add(largest, zero), &mut max[at..at + len]);
-            at += lanes;
-        }
-        let exp = ExpTerm::new(r);
-        let lowest = r.splat(E::LOWEST);
-        let mut at = 0;
-        while at < inner {
-            let len = lanes.min(inner - at);
+            max = r.add(max, zero);
+            r.store(max, &mut self.max[of_lanes.clone()]);
             // Of only -inf, -inf - -inf would be NaN.
-            let reference = r.max(lowest, get(r, &max[at..at + len]));
+            let reference = r.max(lowest, max);
             let [total] = walk::in_blocks(
                 r,
                 classes,
@@ -64,75 +54,56 @@ impl<E: Float> Kernel<E> for AcrossRows<'_, E> {
                 #[inline(always)]
                 |start, end| {
                     let mut sum = zero;
-                    for class in start..end {
-                        let x = &mut planes[class * inner + at..][..len];
-                        let e = exp.of(r, r.sub(get(r, x), reference));
+                    let planes = &mut planes[start * L::LANES..end * L::LANES];
+                    for plane in planes.chunks_exact_mut(L::LANES) {
+                        let x = &mut plane[of_lanes.clone()];
+                        let e = exp.of(r, r.sub(r.load(x), reference));
                         if function == Function::Softmax {
-                            put(r, e, x);
+                            r.store(e, x);
                         }
                         sum = r.add(sum, e);
                     }
                     [sum]
                 },
             );
-            put(r, total, &mut sum[at..at + len]);
-            at += lanes;
+            r.store(total, &mut self.sum[of_lanes]);
         }
-        let mut lost = zero;
-        let mut at = 0;
-        while at < inner {
-            let len = lanes.min(inner - at);
-            let total = get(r, &sum[at..at + len]);
-            let value = match function {
-                Function::LogSumExp => r.add(get(r, &max[at..at + len]), ln(r, total)),
-                Function::LogSoftmax => ln(r, total),
-                Function::Softmax => r.div(one, total),
-            };
-            lost = r.max(lost, r.select_lt(zero, total, zero, one));
-            put(r, r.select_lt(zero, total, value, nan), &mut sum[at..at + len]);
-            at += lanes;
-        }
-        match function {
-            Function::LogSumExp => {}
-            Function::LogSoftmax => each(
-                r,
-                planes,
-                sum,
-                #[inline(always)]
-                |x, log, at, len| r.sub(r.sub(x, get(r, &max[at..at + len])), log),
-            ),
-            Function::Softmax => each(
-                r,
-                planes,
-                sum,
-                #[inline(always)]
-                |e, factor, _, _| r.mul(e, factor),
-            ),
-        }
-        r.fold_max(lost) == E::ZERO
     }
-}
 
-/// Classes whose exponentials are added to one sum.
-const SIDE_BY_SIDE: usize = 4;
+    /// Turns the sums into what is written or used; returns whether all were positive.
+    #[inline(always)]
+    pub(crate) fn finish<L: Lanes<E>>(&mut self, l: L, function: Function) -> bool {
+        let (zero, one, nan) = (l.splat(E::ZERO), l.splat(E::ONE), l.splat(E::NAN));
+        let total = l.load(self.sum);
+        let value = match function {
+            Function::LogSumExp => l.add(l.load(self.max), ln(l, total)),
+            Function::LogSoftmax => ln(l, total),
+            Function::Softmax => l.div(one, total),
+        };
+        l.store(l.select_lt(zero, total, value, nan), self.sum);
+        l.fold_max(l.select_lt(zero, total, zero, one)) == E::ZERO
+    }
 
-/// `f(x, of_row, at, len)` of each plane; NaN where `of_row` is.
-#[inline(always)]
-fn each<E: Float, R: Lanes<E>>(
-    r: R,
-    planes: &mut [E],
-    of_rows: &[E],
-    f: impl Fn(R::V, R::V, usize, usize) -> R::V + Copy,
-) {
-    for plane in planes.chunks_exact_mut(of_rows.len()) {
-        let mut at = 0;
-        while at < plane.len() {
-            let len = R::LANES.min(plane.len() - at);
-            let x = &mut plane[at..at + len];
-            let of_row = get(r, &of_rows[at..at + len]);
-            let value = f(get(r, x), of_row, at, len);
-            put(r, r.select_eq(of_row, of_row, value, r.splat(E::NAN)), x);
-            at += R::LANES;
+    /// What is done to the planes.
+    #[inline(always)]
+    pub(crate) fn write<L: Lanes<E>>(&mut self, l: L, function: Function, classes: usize) {
+        let r = l.register();
+        let lanes = L::Register::LANES;
+        let nan = r.splat(E::NAN);
+        let planes = &mut self.planes[..classes * L::LANES];
+        for at in 0..L::LANES / lanes {
+            let of_lanes = at * lanes..(at + 1) * lanes;
+            let max = r.load(&self.max[of_lanes.clone()]);
+            let of_rows = r.load(&self.sum[of_lanes.clone()]);
+            for plane in planes.chunks_exact_mut(L::LANES) {
+                let x = &mut plane[of_lanes.clone()];
+                let value = match function {
+                    Function::LogSumExp => r.load(x),
+                    Function::LogSoftmax => r.sub(r.sub(r.load(x), max), of_rows),
+                    Function::Softmax => r.mul(r.load(x), of_rows),
+                };
+                r.store(r.select_eq(of_rows, of_rows, value, nan), x);
+            }
         }
     }
 }

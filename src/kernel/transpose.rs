@@ -1,126 +1,123 @@
-//! Rows to planes and back: a plane has one class of each row, so that a lane can be a row.
+//! Rows to planes and back: a plane has one class of each of `L::LANES` rows, so that a lane can be a row.
+//!
+//! The planes of a block of rows lie one after the other, `L::LANES` elements apart. Behind those of the classes
+//! there may be others that nobody reads: a row shorter than a register is read and written with what lies
+//! behind it.
 
 use crate::elem::Float;
-use crate::isa::{Kernel, Lanes, MOST_IN_REGISTER, Square};
+use crate::isa::{Lanes, MOST_IN_REGISTER, Square};
 use crate::view::{Rows, RowsMut};
 
-/// `planes[c · inner + i]` becomes element `c` of row `start + i`, for `inner` rows.
-pub(crate) struct ToPlanes<'a, E> {
-    pub(crate) rows: Rows<'a, E>,
-    pub(crate) start: usize,
-    pub(crate) inner: usize,
-    pub(crate) planes: &'a mut [E],
+/// Elements that the planes of a block need, and besides them rows that are shorter than a register.
+pub(crate) const fn room<E: Float>(classes: usize) -> usize {
+    let planes = if classes < MOST_IN_REGISTER { MOST_IN_REGISTER } else { classes };
+    let rows = if classes < MOST_IN_REGISTER { MOST_IN_REGISTER } else { 0 };
+    (planes + rows) * E::LANES
 }
 
-impl<E: Float> Kernel<E> for ToPlanes<'_, E> {
-    type Out = ();
-
-    #[inline(always)]
-    fn run<L: Lanes<E>>(self, l: L) {
-        let ToPlanes { rows, start, inner, planes } = self;
-        let r = l.register().register();
-        let mut row = 0;
-        while row < inner {
-            row += to_columns(r, rows, start + row, inner - row, &mut planes[row..], inner);
-        }
-    }
-}
-
-/// The way back of [`ToPlanes`].
-pub(crate) struct FromPlanes<'a, 'r, E> {
-    pub(crate) planes: &'a [E],
-    pub(crate) inner: usize,
-    pub(crate) rows: &'a mut RowsMut<'r, E>,
-    pub(crate) start: usize,
-}
-
-impl<E: Float> Kernel<E> for FromPlanes<'_, '_, E> {
-    type Out = ();
-
-    #[inline(always)]
-    fn run<L: Lanes<E>>(self, l: L) {
-        let FromPlanes { planes, inner, rows, start } = self;
-        let r = l.register().register();
-        let mut row = 0;
-        while row < inner {
-            row += from_columns(r, &planes[row..], inner, rows, start + row, inner - row);
-        }
-    }
-}
-
-/// A register of rows, or one if there are fewer than a register's lanes; returns how many.
+/// Element `i` of plane `c` becomes element `c` of row `start + i`, for `count` rows, at most `L::LANES`; what the
+/// other elements of the planes become is not said.
 #[inline(always)]
-fn to_columns<E: Float, R: Square<E>>(
-    r: R,
+pub(crate) fn to_planes<E: Float, L: Lanes<E>>(
+    l: L,
     rows: Rows<'_, E>,
     start: usize,
     count: usize,
-    columns: &mut [E],
-    stride: usize,
-) -> usize {
-    let (lanes, classes) = (R::LANES, rows.classes());
-    // A row shorter than a register is read with what lies behind it.
-    if count < lanes || rows.reach(start + lanes - 1) < lanes {
-        for (column, x) in columns.chunks_mut(stride).zip(rows.row(start)) {
-            column[0] = *x;
+    room: &mut [E],
+) {
+    let r = l.register().register();
+    let (lanes, classes) = (Native::<E, L>::LANES, rows.classes());
+    let (mut source, mut stride) = rows.from(start);
+    let planes = if classes < lanes {
+        let (planes, short) = room.split_at_mut(lanes * L::LANES);
+        let read = (count.next_multiple_of(lanes) - 1) * stride + lanes;
+        if source.len() < read {
+            for (row, out) in short.chunks_exact_mut(classes).take(count).enumerate() {
+                out.copy_from_slice(&source[row * stride..][..classes]);
+            }
+            (source, stride) = (short, classes);
         }
-        return 1;
-    }
-    let mut class = 0;
-    loop {
-        let mut v = [r.splat(E::ZERO); MOST_IN_REGISTER];
-        for (i, v) in v[..lanes].iter_mut().enumerate() {
-            *v = r.load(&rows.tail(start + i)[class..class + lanes]);
+        planes
+    } else {
+        room
+    };
+    let mut row = 0;
+    while row < count {
+        let (source, planes) = (&source[row * stride..], &mut planes[row..]);
+        if classes >= lanes && count - row < lanes {
+            for (plane, x) in planes.chunks_mut(L::LANES).zip(&source[..classes]) {
+                plane[0] = *x;
+            }
+            row += 1;
+            continue;
         }
-        let v = r.transpose(v);
-        let columns = columns[class * stride..].chunks_mut(stride);
-        for (v, column) in v[..lanes].iter().zip(columns) {
-            r.store(*v, &mut column[..lanes]);
+        let mut class = 0;
+        loop {
+            let square = r.transpose(r.load_rows(&source[class..], stride));
+            r.store_rows(square, &mut planes[class * L::LANES..], L::LANES);
+            if class + lanes >= classes {
+                break;
+            }
+            // The last square overlaps the one before it.
+            class = (class + lanes).min(classes - lanes);
         }
-        if class + lanes >= classes {
-            return lanes;
-        }
-        // The last square overlaps the one before it.
-        class = (class + lanes).min(classes - lanes);
+        row += lanes;
     }
 }
 
-/// The way back of [`to_columns`].
+/// The way back of [`to_planes`].
 #[inline(always)]
-fn from_columns<E: Float, R: Square<E>>(
-    r: R,
-    columns: &[E],
-    stride: usize,
+pub(crate) fn from_planes<E: Float, L: Lanes<E>>(
+    l: L,
+    room: &mut [E],
     rows: &mut RowsMut<'_, E>,
     start: usize,
     count: usize,
-) -> usize {
-    let (lanes, classes) = (R::LANES, rows.shape().1);
-    if count < lanes {
-        for (x, column) in rows.row(start).iter_mut().zip(columns.chunks(stride)) {
-            *x = column[0];
+) {
+    let r = l.register().register();
+    let (lanes, classes) = (Native::<E, L>::LANES, rows.shape().1);
+    if classes < lanes {
+        let (planes, short) = room.split_at_mut(lanes * L::LANES);
+        let mut row = 0;
+        while row < count {
+            let square = r.transpose(r.load_rows(&planes[row..], L::LANES));
+            // What a row writes behind its end the next row writes over.
+            r.store_rows(square, &mut short[row * classes..], classes);
+            row += lanes;
         }
-        return 1;
-    }
-    let mut class = 0;
-    loop {
-        let mut v = [r.splat(E::ZERO); MOST_IN_REGISTER];
-        let columns = columns[class * stride..].chunks(stride);
-        for (v, column) in v[..lanes].iter_mut().zip(columns) {
-            *v = r.load(&column[..lanes]);
-        }
-        let v = r.transpose(v);
-        for (i, v) in v[..lanes].iter().enumerate() {
-            let row = rows.row(start + i);
-            if classes >= lanes {
-                r.store(*v, &mut row[class..class + lanes]);
-            } else {
-                r.store_head(*v, row);
+        match rows.run(start..start + count) {
+            Some(run) => run.copy_from_slice(&short[..count * classes]),
+            None => {
+                for (row, short) in short.chunks_exact(classes).take(count).enumerate() {
+                    rows.row(start + row).copy_from_slice(short);
+                }
             }
         }
-        if class + lanes >= classes {
-            return lanes;
+        return;
+    }
+    let (target, stride) = rows.from_mut(start);
+    let mut row = 0;
+    while row < count {
+        let (target, planes) = (&mut target[row * stride..], &room[row..]);
+        if count - row < lanes {
+            for (x, plane) in target[..classes].iter_mut().zip(planes.chunks(L::LANES)) {
+                *x = plane[0];
+            }
+            row += 1;
+            continue;
         }
-        class = (class + lanes).min(classes - lanes);
+        let mut class = 0;
+        loop {
+            let square = r.transpose(r.load_rows(&planes[class * L::LANES..], L::LANES));
+            r.store_rows(square, &mut target[class..], stride);
+            if class + lanes >= classes {
+                break;
+            }
+            class = (class + lanes).min(classes - lanes);
+        }
+        row += lanes;
     }
 }
+
+/// One register of an instruction set.
+type Native<E, L> = <<L as Lanes<E>>::Register as Lanes<E>>::Register;

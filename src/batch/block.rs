@@ -1,0 +1,105 @@
+//! Rows of few classes side by side, as many as a virtual vector has lanes: a lane is a row.
+
+use super::lanes::{LaneRows, whole};
+use super::planes::InBlock;
+use super::room::Room;
+use super::sparse::Recipe;
+use crate::elem::{Float, Scratch};
+use crate::isa::Lanes;
+use crate::kernel::across::MOST_LANES;
+use crate::kernel::transpose;
+use crate::labels::Targets;
+use crate::walk::put;
+
+/// Elements in a block of very few classes: clearing more room would take longer than a few rows.
+const LITTLE: usize = 1024;
+
+/// Room for the planes of a block.
+pub(super) struct Block<E: Float> {
+    little: Scratch<E, LITTLE>,
+    room: Room<E>,
+}
+
+impl<E: Float> Block<E> {
+    #[inline(always)]
+    pub(super) fn new() -> Self {
+        Block { little: Scratch([E::ZERO; LITTLE]), room: Room::new() }
+    }
+
+    /// Room for the planes of so many classes, and what transposing them needs.
+    #[inline(always)]
+    pub(super) fn planes(&mut self, classes: usize) -> &mut [E] {
+        match transpose::room::<E>(classes) {
+            len if len <= LITTLE => &mut self.little.0[..len],
+            len => self.room.get(len),
+        }
+    }
+}
+
+/// Some rows of a job, at most as many as a virtual vector has lanes, and what each of all rows has.
+pub(super) struct OfRows<'a, E> {
+    pub(super) start: usize,
+    pub(super) count: usize,
+    pub(super) targets: &'a Targets<'a>,
+    pub(super) row_weights: Option<&'a [E]>,
+    pub(super) upstream: Option<&'a [E]>,
+    /// Where the losses are wanted.
+    pub(super) losses: Option<&'a mut [E]>,
+}
+
+impl<E: Float> Recipe<'_, E> {
+    /// The losses and the z-losses of rows whose logits are in `planes`; where it is wanted, their gradient takes
+    /// the logits' place.
+    #[inline(always)]
+    pub(super) fn block<L: Lanes<E>>(
+        &self,
+        l: L,
+        classes: usize,
+        rows: OfRows<'_, E>,
+        planes: &mut [E],
+        gradient: bool,
+    ) -> [L::V; 2] {
+        // Arrays of registers have a fixed length; of one lane it takes more of them.
+        if const { L::Register::LANES > 1 } {
+            self.block_of::<_, 2>(l, classes, rows, planes, gradient)
+        } else {
+            self.block_of::<_, MOST_LANES>(l, classes, rows, planes, gradient)
+        }
+    }
+
+    #[inline(always)]
+    fn block_of<L: Lanes<E>, const W: usize>(
+        &self,
+        l: L,
+        classes: usize,
+        rows: OfRows<'_, E>,
+        planes: &mut [E],
+        gradient: bool,
+    ) -> [L::V; 2] {
+        let r = l.register();
+        let (start, count) = (rows.start, rows.count);
+        let mut labels = [E::ZERO - E::ONE; MOST_LANES];
+        // How many there are is known when this is compiled if there are as many as there can be.
+        let known = if count == L::LANES { L::LANES } else { count };
+        rows.targets.write(start, &mut labels[..known]);
+        let of_lanes = LaneRows {
+            labels: &labels[..L::LANES],
+            count,
+            row_weights: rows.row_weights.map(|w| &w[start..start + count]),
+            upstream: rows.upstream.map(|u| &u[start..start + count]),
+        };
+        let planes = &mut InBlock { planes, cap: self.logits.cap() };
+        let mut losses = [[r.splat(E::ZERO); 2]; W];
+        self.lanes::<_, W, 1>(r, classes, &of_lanes, planes, gradient, &mut losses);
+        if let Some(out) = rows.losses {
+            let out = out[start..start + count].chunks_mut(L::Register::LANES);
+            for (losses, out) in losses.iter().zip(out) {
+                put(r, whole(r, *losses), out);
+            }
+        }
+        l.by_registers(
+            #[inline(always)]
+            |lane| losses[lane / L::Register::LANES],
+        )
+    }
+}
