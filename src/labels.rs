@@ -16,8 +16,8 @@ mod sealed {
     /// What the checks need of an integer type.
     pub trait Integer: Copy + PartialOrd + TryFrom<i64> {
         const ZERO: Self;
-        /// The largest number of the type, or `class` if that is smaller.
-        fn at_most(class: usize) -> Self;
+        /// The same number; one that is too large becomes negative.
+        fn signed(self) -> i64;
         fn wide(self) -> i128;
         /// Of a class number.
         fn index(self) -> usize;
@@ -44,8 +44,9 @@ macro_rules! label_types {
         $(
             impl Integer for $type {
                 const ZERO: Self = 0;
-                fn at_most(class: usize) -> Self {
-                    Self::try_from(class).unwrap_or(Self::MAX)
+                #[inline(always)]
+                fn signed(self) -> i64 {
+                    self as i64
                 }
                 #[inline(always)]
                 fn wide(self) -> i128 {
@@ -179,19 +180,26 @@ impl OnLabels for Check {
     fn run<T: Integer>(self, labels: &[T]) -> Self::Out {
         let Check { ignore_index, classes } = self;
         let ignored = ignored::<T>(ignore_index);
-        let (some, index) = (ignored.is_some(), ignored.unwrap_or(T::ZERO));
-        let last = T::at_most(classes.saturating_sub(1));
-        let good = |label: T| label >= T::ZERO && label <= last;
+        let last = i64::try_from(classes.saturating_sub(1)).unwrap_or(i64::MAX);
         let mut kept = 0;
         for (i, block) in labels.chunks(CHECKED_AT_ONCE).enumerate() {
-            let (mut block_kept, mut bad) = (0_usize, false);
-            for &label in block {
-                let keep = !(some & (label == index));
-                block_kept += usize::from(keep);
-                bad |= keep & !good(label);
+            let (mut block_kept, mut sign) = (block.len(), 0);
+            match ignored {
+                None => {
+                    for label in block {
+                        sign |= outside(*label, last);
+                    }
+                }
+                Some(index) => {
+                    for label in block {
+                        let keep = *label != index;
+                        block_kept -= usize::from(!keep);
+                        sign |= if keep { outside(*label, last) } else { 0 };
+                    }
+                }
             }
-            if bad {
-                let wrong = |label: &T| !good(*label) && Some(*label) != ignored;
+            if sign < 0 {
+                let wrong = |label: &T| outside(*label, last) < 0 && Some(*label) != ignored;
                 let row = block.iter().position(wrong).unwrap_or(0);
                 let (row, label) = (i * CHECKED_AT_ONCE + row, block[row].wide());
                 return Err(Error::LabelOutOfRange { row, label, classes });
@@ -200,6 +208,14 @@ impl OnLabels for Check {
         }
         Ok(kept)
     }
+}
+
+/// Negative where a label is below 0 or above the last: no comparison, of which the oldest CPUs have none for
+/// vectors of such integers.
+#[inline(always)]
+fn outside<T: Integer>(label: T, last: i64) -> i64 {
+    let label = label.signed();
+    label | last.wrapping_sub(label)
 }
 
 struct Class {

@@ -5,7 +5,8 @@ use super::planes::InBlock;
 use super::room::Room;
 use super::sparse::Recipe;
 use crate::elem::{Float, Scratch};
-use crate::isa::Lanes;
+use crate::elementary::ExpTerm;
+use crate::isa::{Lanes, Register};
 use crate::kernel::across::MOST_LANES;
 use crate::kernel::transpose;
 use crate::labels::Targets;
@@ -14,25 +15,27 @@ use crate::walk::put;
 /// Elements in a block of very few classes: clearing more room would take longer than a few rows.
 const LITTLE: usize = 1024;
 
-/// Room for the planes of a block.
+/// Room for the planes of a block, and for the slopes of a cap.
 pub(super) struct Block<E: Float> {
     little: Scratch<E, LITTLE>,
     room: Room<E>,
+    slopes: Room<E>,
 }
 
 impl<E: Float> Block<E> {
     #[inline(always)]
     pub(super) fn new() -> Self {
-        Block { little: Scratch([E::ZERO; LITTLE]), room: Room::new() }
+        Block { little: Scratch([E::ZERO; LITTLE]), room: Room::new(), slopes: Room::new() }
     }
 
-    /// Room for the planes of so many classes, and what transposing them needs.
+    /// Room for the planes of so many classes and what transposing them needs, and for slopes.
     #[inline(always)]
-    pub(super) fn planes(&mut self, classes: usize) -> &mut [E] {
-        match transpose::room::<E>(classes) {
+    pub(super) fn planes(&mut self, classes: usize) -> (&mut [E], &mut Room<E>) {
+        let planes = match transpose::room::<E>(classes) {
             len if len <= LITTLE => &mut self.little.0[..len],
             len => self.room.get(len),
-        }
+        };
+        (planes, &mut self.slopes)
     }
 }
 
@@ -54,16 +57,16 @@ impl<E: Float> Recipe<'_, E> {
     pub(super) fn block<L: Lanes<E>>(
         &self,
         l: L,
-        classes: usize,
+        classes: (usize, &ExpTerm<Register<E, L>>),
         rows: OfRows<'_, E>,
-        planes: &mut [E],
+        (planes, slopes): (&mut [E], &mut Room<E>),
         gradient: bool,
     ) -> [L::V; 2] {
         // Arrays of registers have a fixed length; of one lane it takes more of them.
         if const { L::Register::LANES > 1 } {
-            self.block_of::<_, 2>(l, classes, rows, planes, gradient)
+            self.block_of::<_, 2>(l, classes, rows, (planes, slopes), gradient)
         } else {
-            self.block_of::<_, MOST_LANES>(l, classes, rows, planes, gradient)
+            self.block_of::<_, MOST_LANES>(l, classes, rows, (planes, slopes), gradient)
         }
     }
 
@@ -71,9 +74,9 @@ impl<E: Float> Recipe<'_, E> {
     fn block_of<L: Lanes<E>, const W: usize>(
         &self,
         l: L,
-        classes: usize,
+        classes: (usize, &ExpTerm<Register<E, L>>),
         rows: OfRows<'_, E>,
-        planes: &mut [E],
+        (planes, slopes): (&mut [E], &mut Room<E>),
         gradient: bool,
     ) -> [L::V; 2] {
         let r = l.register();
@@ -88,9 +91,16 @@ impl<E: Float> Recipe<'_, E> {
             row_weights: rows.row_weights.map(|w| &w[start..start + count]),
             upstream: rows.upstream.map(|u| &u[start..start + count]),
         };
-        let planes = &mut InBlock { planes, cap: self.logits.cap() };
+        let mut of_cap = None;
+        if let Some(cap) = self.logits.cap() {
+            let len = classes.0 * L::LANES;
+            let slopes = slopes.get(len);
+            cap.planes(r, &mut planes[..len], slopes);
+            of_cap = Some(&*slopes);
+        }
+        let planes = &mut InBlock { planes, slopes: of_cap };
         let mut losses = [[r.splat(E::ZERO); 2]; W];
-        self.lanes::<_, W, 1>(r, classes, &of_lanes, planes, gradient, &mut losses);
+        self.lanes::<_, W, true>(r, classes, &of_lanes, planes, gradient, &mut losses);
         if let Some(out) = rows.losses {
             let out = out[start..start + count].chunks_mut(L::Register::LANES);
             for (losses, out) in losses.iter().zip(out) {

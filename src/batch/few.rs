@@ -6,6 +6,7 @@
 use super::block::{Block, OfRows};
 use super::sparse::{Pass, SparseJob};
 use crate::elem::Float;
+use crate::elementary::ExpTerm;
 use crate::isa::{Kernel, Lanes};
 use crate::kernel::across::Compensated;
 use crate::kernel::transpose::{from_planes, to_planes};
@@ -30,7 +31,8 @@ impl<E: Float> Kernel<E> for FewClasses<'_, E> {
         let mut job = self.0;
         let (rows, classes) = job.pass.shape();
         let mut block = Block::new();
-        let planes = block.planes(classes);
+        let (planes, slopes) = block.planes(classes);
+        let exp = ExpTerm::new(l.register());
         let gradient = matches!(job.pass, Pass::Gradient(_));
         let mut totals = [Compensated::new(l); 2];
         let mut start = 0;
@@ -45,7 +47,7 @@ impl<E: Float> Kernel<E> for FewClasses<'_, E> {
                 upstream: job.upstream,
                 losses: job.losses.as_deref_mut(),
             };
-            let losses = job.recipe.block(l, classes, of_rows, planes, gradient);
+            let losses = job.recipe.block(l, (classes, &exp), of_rows, (planes, slopes), gradient);
             for (total, losses) in totals.iter_mut().zip(losses) {
                 total.add(l, losses);
             }

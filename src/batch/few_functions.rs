@@ -34,7 +34,7 @@ impl<E: Float> Kernel<E> for FewLogSumExp<'_, E> {
         let (_, classes) = self.logits.shape();
         let function = Function::LogSumExp;
         let mut room = Block::new();
-        let planes = room.planes(classes);
+        let (planes, _) = room.planes(classes);
         let (mut max, mut sum) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
         let (max, sum) = (&mut max[..L::LANES], &mut sum[..L::LANES]);
         for (i, out) in self.out.chunks_mut(L::LANES).enumerate() {
@@ -70,7 +70,7 @@ impl<E: Float> Kernel<E> for FewMap<'_, '_, E> {
         let FewMap { function, io } = self;
         let (rows, classes) = io.shape();
         let mut room = Block::new();
-        let planes = room.planes(classes);
+        let (planes, _) = room.planes(classes);
         let (mut max, mut sum) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
         let (max, sum) = (&mut max[..L::LANES], &mut sum[..L::LANES]);
         let mut start = 0;

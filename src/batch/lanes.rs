@@ -2,10 +2,12 @@
 
 use super::sparse::Recipe;
 use crate::elem::Float;
+use crate::elementary::ExpTerm;
 use crate::isa::Lanes;
 use crate::kernel::across::{self, LaneAsk, LaneGradient, LaneStats, MOST_LANES, Planes};
+use crate::loss::cross_entropy::Masses;
 use crate::loss::nll::{self, Nll};
-use crate::loss::{Facts, mass_times, z_loss};
+use crate::loss::{Facts, Sparse, mass_times, z_loss};
 use crate::walk::get;
 use core::ops::Range;
 
@@ -59,12 +61,13 @@ impl<E: Float> Recipe<'_, E> {
     /// gradient.
     ///
     /// Each step is made in all registers before the next: as one chain of operations a register would have to
-    /// wait for most of the one before it. A pass over the classes takes `P` registers at once.
+    /// wait for most of the one before it. A pass over the classes takes one register after the other if `NEAR`,
+    /// where the classes are close together, or all of them class by class.
     #[inline(always)]
-    pub(crate) fn lanes<R: Lanes<E>, const W: usize, const P: usize>(
+    pub(crate) fn lanes<R: Lanes<E>, const W: usize, const NEAR: bool>(
         &self,
         r: R,
-        classes: usize,
+        (classes, exp): (usize, &ExpTerm<R::V>),
         rows: &LaneRows<'_, E>,
         planes: &mut impl Planes<E, R>,
         gradient: bool,
@@ -72,7 +75,7 @@ impl<E: Float> Recipe<'_, E> {
     ) {
         let zero = r.splat(E::ZERO);
         let spread = self.loss.spreads().then_some(self.class_weights);
-        let ask = LaneAsk { classes, scale: self.logits.factor(), spread };
+        let ask = LaneAsk { classes, exp, scale: self.logits.factor(), spread };
         let registers = rows.count.div_ceil(R::LANES);
         let mut labels = [zero; W];
         let labels = &mut labels[..registers];
@@ -81,8 +84,12 @@ impl<E: Float> Recipe<'_, E> {
         }
         let mut stats = [LaneStats::nothing(r); W];
         let stats = &mut stats[..registers];
-        for (i, (labels, stats)) in labels.chunks(P).zip(stats.chunks_mut(P)).enumerate() {
-            across::stats::<_, _, P>(r, ask, i * P, labels, planes, stats);
+        if NEAR {
+            for (at, (labels, stats)) in labels.iter().zip(stats.iter_mut()).enumerate() {
+                *stats = across::stats_of_one(r, ask, at, *labels, planes);
+            }
+        } else {
+            across::stats::<_, _, W>(r, ask, labels, planes, stats);
         }
         let scale = r.splat(ask.scale);
         let (mut roots, mut log_sums) = ([zero; W], [zero; W]);
@@ -92,16 +99,28 @@ impl<E: Float> Recipe<'_, E> {
         for ((log_sum, root), stats) in log_sums.iter_mut().zip(&roots).zip(&*stats) {
             *log_sum = nll::log_sum(r, sum(r, stats), lead(r, scale, stats), *root);
         }
-        let mut lanes = [LaneGradient::nothing(r); P];
-        for (at, (stats, losses)) in stats.iter().zip(losses).enumerate() {
+        let mut lanes = [LaneGradient::nothing(r); W];
+        let lanes = &mut lanes[..registers];
+        for (at, ((stats, losses), lanes)) in
+            stats.iter().zip(losses).zip(lanes.iter_mut()).enumerate()
+        {
             let (sum, lead) = (sum(r, stats), lead(r, scale, stats));
             let nll = Nll::finish(r, sum, lead, roots[at], log_sums[at]);
-            let known = (&labels[at], stats, &nll);
-            (*losses, lanes[at % P]) = self.register(r, ask.scale, rows, at, known);
-            if gradient && (at % P == P - 1 || at == registers - 1) {
-                across::gradient(r, ask, at - at % P, &lanes[..at % P + 1], planes);
+            (*losses, *lanes) = self.register(r, ask.scale, rows, at, (&labels[at], stats, &nll));
+            if NEAR && gradient {
+                across::gradient_of(r, ask, 0..classes, at, lanes, planes);
             }
         }
+        if !NEAR && gradient {
+            across::gradient(r, ask, lanes, planes);
+        }
+    }
+
+    /// Whether a row's loss is its negative log-likelihood and nothing else.
+    fn is_plain(&self) -> bool {
+        let one_hot =
+            matches!(self.loss, Sparse::CrossEntropy(masses) if masses == Masses::ONE_HOT);
+        one_hot && self.class_weights.is_none() && self.z_loss == 0.0
     }
 
     /// The losses and z-losses of a register of rows, and what their gradients are made of.
@@ -114,38 +133,50 @@ impl<E: Float> Recipe<'_, E> {
         at: usize,
         (&labels, stats, &nll): (&R::V, &LaneStats<R::V>, &Nll<R::V>),
     ) -> ([R::V; 2], LaneGradient<R::V>) {
-        let (zero, one, nan) = (r.splat(E::ZERO), r.splat(E::ONE), r.splat(E::NAN));
-        let label_weight = rows.label_weights(r, at, self.class_weights);
-        let weight = rows.get(r, at, rows.row_weights);
-        let upstream = rows.get(r, at, rows.upstream);
+        let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
+        let weighing = self.weighing;
+        let ours = E::from_f64(self.logits.scale * weighing.gradient);
+        let z_ours = E::from_f64(self.logits.scale * weighing.z_gradient);
         // 0 where a row does not count.
         let counts = r.select_lt(labels, zero, zero, one);
-        let scale = r.splat(scale);
-        let facts =
-            Facts { nll, label_weight, other_weight: stats.weight, shortfall: stats.shortfall };
-        let terms = self.loss.terms(r, &facts);
-        let (z, z_prob) = if self.z_loss == 0.0 {
-            (zero, zero)
+        let row = OfRow { likelihood: nll.loss, counts };
+        let of_gradient = OfRow { counts: if weighing.no_weight { zero } else { counts }, ..row };
+        let (losses, factor, spread, at_label);
+        if self.is_plain() && rows.row_weights.is_none() && rows.upstream.is_none() {
+            // What is below, without multiplications by 1 and additions of 0.
+            let ours = r.splat(ours);
+            losses = [row.settle(r, nll.loss), row.settle(r, zero)];
+            (factor, spread) = (r.mul(ours, nll.max_prob), zero);
+            at_label = r.mul_add(ours, r.sub(zero, nll.other_prob), zero);
         } else {
-            let top = r.select_lt(stats.label, stats.max, stats.max, stats.label);
-            let lse = r.mul_add(top, scale, nll.log_sum);
-            z_loss::terms(r, self.z_loss, lse)
-        };
-        let row = OfRow { weight, likelihood: nll.loss, counts };
-        let losses = [row.value(r, terms.loss), row.value(r, z)];
-        let outer = r.mul(upstream, weight);
-        let weighing = self.weighing;
-        let ours = times(r, outer, self.logits.scale * weighing.gradient);
-        let z_ours = times(r, outer, self.logits.scale * weighing.z_gradient);
-        let z_prob = if self.z_loss == 0.0 { zero } else { r.mul(z_ours, z_prob) };
+            let label_weight = rows.label_weights(r, at, self.class_weights);
+            let weight = rows.get(r, at, rows.row_weights);
+            let upstream = rows.get(r, at, rows.upstream);
+            let (other_weight, shortfall) = (stats.weight, stats.shortfall);
+            let terms = self.loss.terms(r, &Facts { nll, label_weight, other_weight, shortfall });
+            let (z, z_prob) = if self.z_loss == 0.0 {
+                (zero, zero)
+            } else {
+                let top = r.select_lt(stats.label, stats.max, stats.max, stats.label);
+                let lse = r.mul_add(top, r.splat(scale), nll.log_sum);
+                z_loss::terms(r, self.z_loss, lse)
+            };
+            let [loss, z] = [mass_times(r, weight, terms.loss), mass_times(r, weight, z)];
+            losses = [row.settle(r, loss), row.settle(r, z)];
+            let outer = r.mul(upstream, weight);
+            let (ours, z_ours) = (r.mul(outer, r.splat(ours)), r.mul(outer, r.splat(z_ours)));
+            let z_prob = if self.z_loss == 0.0 { zero } else { r.mul(z_ours, z_prob) };
+            factor = r.mul(r.mul_add(ours, terms.prob, z_prob), nll.max_prob);
+            spread = r.mul(ours, terms.spread);
+            at_label = r.mul_add(ours, terms.label, r.mul(z_prob, nll.label_prob));
+        }
         let lanes = LaneGradient {
             labels,
             reference: stats.reference,
-            factor: r.mul(r.mul_add(ours, terms.prob, z_prob), nll.max_prob),
-            spread: r.mul(ours, terms.spread),
-            at_label: r.mul_add(ours, terms.label, r.mul(z_prob, nll.label_prob)),
-            lost: r.select_eq(nll.loss, nll.loss, zero, nan),
-            counts: if weighing.no_weight { zero } else { counts },
+            factor: of_gradient.settle(r, factor),
+            spread: of_gradient.settle(r, spread),
+            at_label: of_gradient.settle(r, at_label),
+            lost: r.select_eq(of_gradient.counts, zero, zero, r.splat(E::NAN)),
         };
         (losses, lanes)
     }
@@ -170,24 +201,18 @@ pub(crate) fn whole<E: Float, R: Lanes<E>>(r: R, [loss, z]: [R::V; 2]) -> R::V {
     r.select_eq(loss, loss, loss, r.splat(E::NAN))
 }
 
-#[inline(always)]
-fn times<E: Float, R: Lanes<E>>(r: R, v: R::V, factor: f64) -> R::V {
-    r.mul(v, r.splat(E::from_f64(factor)))
-}
-
-/// What decides what becomes of the loss of each lane.
+/// What decides what becomes of a number of each lane.
+#[derive(Clone, Copy)]
 struct OfRow<V> {
-    weight: V,
     likelihood: V,
     counts: V,
 }
 
 impl<V: Copy> OfRow<V> {
-    /// A row that is lost has no number for its likelihood; one that does not count is 0.
+    /// A row that is lost has no number for its likelihood; one that does not count has 0.
     #[inline(always)]
-    fn value<E: Float, R: Lanes<E, V = V>>(&self, r: R, loss: V) -> V {
+    fn settle<E: Float, R: Lanes<E, V = V>>(&self, r: R, value: V) -> V {
         let zero = r.splat(E::ZERO);
-        let value = mass_times(r, self.weight, loss);
         let value = r.select_eq(self.likelihood, self.likelihood, value, r.splat(E::NAN));
         r.select_eq(self.counts, zero, zero, value)
     }

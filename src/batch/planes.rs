@@ -37,6 +37,7 @@ impl<E: Float> InPlanes<'_, E> {
 }
 
 impl<E: Float, R: Lanes<E>> Planes<E, R> for InPlanes<'_, E> {
+    const OWN: bool = false;
     #[inline(always)]
     fn logits(&self, r: R, class: usize, at: usize) -> R::V {
         let x = self.get(r, self.source(), class, at);
@@ -53,7 +54,13 @@ impl<E: Float, R: Lanes<E>> Planes<E, R> for InPlanes<'_, E> {
         }
     }
     #[inline(always)]
-    fn kept(&self, r: R, class: usize, at: usize, frame: Frame<E, R::V>) -> (R::V, Option<R::V>) {
+    fn kept(
+        &self,
+        r: R,
+        class: usize,
+        at: usize,
+        frame: Frame<'_, E, R::V>,
+    ) -> (R::V, Option<R::V>) {
         match self.cap {
             None => (self.get(r, self.gradient.as_deref().unwrap_or(&[]), class, at), None),
             Some(cap) => {
@@ -74,41 +81,33 @@ impl<E: Float, R: Lanes<E>> Planes<E, R> for InPlanes<'_, E> {
 /// `c · LANES + at · R::LANES + i`, `LANES` those of the virtual vector.
 pub(crate) struct InBlock<'a, E> {
     pub(crate) planes: &'a mut [E],
-    pub(crate) cap: Option<Softcap<E>>,
+    /// Those of the cap that the logits have gone through, laid out as the planes.
+    pub(crate) slopes: Option<&'a [E]>,
 }
 
-impl<E: Float> InBlock<'_, E> {
-    #[inline(always)]
-    fn get<R: Lanes<E>>(&self, r: R, class: usize, at: usize) -> R::V {
-        r.load(&self.planes[class * E::LANES..][..E::LANES][at * R::LANES..][..R::LANES])
-    }
+/// A register of a block's planes.
+#[inline(always)]
+fn register<E: Float, R: Lanes<E>>(r: R, planes: &[E], class: usize, at: usize) -> R::V {
+    r.load(&planes[class * E::LANES..][..E::LANES][at * R::LANES..][..R::LANES])
 }
 
 impl<E: Float, R: Lanes<E>> Planes<E, R> for InBlock<'_, E> {
+    const OWN: bool = true;
     #[inline(always)]
     fn logits(&self, r: R, class: usize, at: usize) -> R::V {
-        let x = self.get(r, class, at);
-        match self.cap {
-            None => x,
-            Some(cap) => cap.one(r, x).0,
-        }
+        register(r, self.planes, class, at)
     }
     #[inline(always)]
     fn keep(&mut self, r: R, class: usize, at: usize, e: R::V) {
-        if self.cap.is_none() {
-            self.put(r, class, at, e);
-        }
+        self.put(r, class, at, e);
     }
     #[inline(always)]
-    fn kept(&self, r: R, class: usize, at: usize, frame: Frame<E, R::V>) -> (R::V, Option<R::V>) {
-        let x = self.get(r, class, at);
-        match self.cap {
-            None => (x, None),
-            Some(cap) => {
-                let (x, slope) = cap.one(r, x);
-                (frame.exponential(r, x), Some(slope))
-            }
-        }
+    fn kept(&self, r: R, class: usize, at: usize, _: Frame<'_, E, R::V>) -> (R::V, Option<R::V>) {
+        let slope = match self.slopes {
+            None => None,
+            Some(slopes) => Some(register(r, slopes, class, at)),
+        };
+        (register(r, self.planes, class, at), slope)
     }
     #[inline(always)]
     fn put(&mut self, r: R, class: usize, at: usize, gradient: R::V) {

@@ -1,8 +1,8 @@
 //! Losses of rows of logits with integer labels, with or without the gradient and statistics.
 
+use super::few::{FewClasses, are_few};
 use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical};
 use super::statistics::{RowStatistics, first_of, write_statistics};
-use super::few::{FewClasses, are_few};
 use super::{Weighing, long_row, split_rows};
 use crate::elem::Float;
 use crate::isa::Token;

@@ -7,6 +7,7 @@ use super::planes::InPlanes;
 use super::sparse::Recipe;
 use super::split_rows;
 use crate::elem::Float;
+use crate::elementary::ExpTerm;
 use crate::isa::{Kernel, Lanes, Token};
 use crate::kernel::across::Compensated;
 use crate::labels::Targets;
@@ -158,8 +159,9 @@ impl<E: Float> StridedJob<'_, E> {
     fn blocks<L: Lanes<E>>(&mut self, l: L, totals: &mut [Compensated<L::V>; 2]) {
         let (outer, classes, inner) = self.pass.dims();
         let gradient = !matches!(self.pass, StridedPass::LossOnly(_));
+        let exp = ExpTerm::new(l.register());
         let mut block = Block::new();
-        let planes = block.planes(classes);
+        let (planes, slopes) = block.planes(classes);
         for o in 0..outer {
             let mut start = 0;
             while start < inner {
@@ -177,7 +179,8 @@ impl<E: Float> StridedJob<'_, E> {
                     upstream: self.upstream,
                     losses: self.losses.as_deref_mut(),
                 };
-                let losses = self.recipe.block(l, classes, rows, planes, gradient);
+                let losses =
+                    self.recipe.block(l, (classes, &exp), rows, (planes, slopes), gradient);
                 for (total, losses) in totals.iter_mut().zip(losses) {
                     total.add(l, losses);
                 }
@@ -274,7 +277,7 @@ impl<E: Float> StridedJob<'_, E> {
         };
         let wanted = gradient.is_some();
         let planes = &mut InPlanes { logits, gradient, stride: inner, len, cap };
-        recipe.lanes::<_, W, W>(r, classes, &rows, planes, wanted, losses);
+        recipe.lanes::<_, W, false>(r, (classes, &ExpTerm::new(r)), &rows, planes, wanted, losses);
         if let Some(out) = &mut self.losses {
             let out = out[first..first + count].chunks_mut(R::LANES);
             for (losses, out) in losses.iter().zip(out) {

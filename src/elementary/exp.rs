@@ -78,13 +78,13 @@ impl<V: Copy> ExpTerm<V> {
     /// error is that of `log2 e`, 0.22 (`f32`) or 0.13 (`f64`) of half an ULP for each unit of `u`: the bounds
     /// of all sums and gradients grow with the distance anyway, and it is two operations shorter than [`exp`].
     #[inline(always)]
-    pub(crate) fn of<E: Float, L: Lanes<E, V = V>>(self, l: L, u: V) -> V {
+    pub(crate) fn of<E: Float, L: Lanes<E, V = V>>(&self, l: L, u: V) -> V {
         self.with_exponent(l, u).0
     }
 
     /// The same, and `u` where that is not 0; there a finite number.
     #[inline(always)]
-    pub(crate) fn with_exponent<E: Float, L: Lanes<E, V = V>>(self, l: L, u: V) -> (V, V) {
+    pub(crate) fn with_exponent<E: Float, L: Lanes<E, V = V>>(&self, l: L, u: V) -> (V, V) {
         let u = l.max(self.floor, u);
         let z = l.mul_add(u, self.log2_e, self.magic);
         let f = l.mul_add(u, self.log2_e, l.sub(self.magic, z));

@@ -58,16 +58,40 @@ pub(crate) fn ln_1p<E: Float, L: Lanes<E>>(l: L, x: L::V) -> L::V {
     specials(l, sum, y)
 }
 
+/// `ln(1 + x)` to 2 ULP for `x >= 0` that is not infinite; NaN of NaN.
+///
+/// `f = 2^-k (1 + x) - 1` is rounded once, by half an ULP of a number below 1/2; where `k` is not 0 the result is
+/// above 1/3, and where it is, `f` is `x`.
+#[inline(always)]
+pub(crate) fn ln_1p_of_sum<E: Float, L: Lanes<E>>(l: L, x: L::V) -> L::V {
+    let one = l.splat(E::ONE);
+    let k = exponent(l, shifted(l, l.add(one, x)));
+    let scale = l.bits_to_exponent(l.sub(l.splat(E::ROUND_TO_EXPONENT), k));
+    let f = l.mul_add(scale, x, l.sub(scale, one));
+    let high = l.mul_add(k, l.splat(E::LN_2_HI), f);
+    l.add(high, l.mul_add(k, l.splat(E::LN_2_LO), E::ln_1p_minus(l, f)))
+}
+
 /// `x = 2^k m` with `sqrt(1/2) <= m < sqrt 2`, for normal positive `x`.
 #[inline(always)]
 fn split<E: Float, L: Lanes<E>>(l: L, x: L::V) -> (L::V, L::V) {
     let sqrt_half = l.splat(E::from_raw(E::SQRT_HALF_RAW));
-    let offset = l.splat(E::from_raw(E::ONE.to_raw() - E::SQRT_HALF_RAW));
     let mantissa = l.splat(E::from_raw((1 << E::MANTISSA_BITS) - 1));
-    let shifted = l.bits_add(x, offset);
+    let shifted = shifted(l, x);
+    (exponent(l, shifted), l.bits_add(l.bits_and(shifted, mantissa), sqrt_half))
+}
+
+/// Bits whose exponent field is `k` and a bias, and whose mantissa is how far `m` is above `sqrt(1/2)`.
+#[inline(always)]
+fn shifted<E: Float, L: Lanes<E>>(l: L, x: L::V) -> L::V {
+    l.bits_add(x, l.splat(E::from_raw(E::ONE.to_raw() - E::SQRT_HALF_RAW)))
+}
+
+/// `k` as a number.
+#[inline(always)]
+fn exponent<E: Float, L: Lanes<E>>(l: L, shifted: L::V) -> L::V {
     let exponent = l.bits_or(l.exponent_to_bits(shifted), l.splat(E::INTEGER_TO_FLOAT));
-    let k = l.sub(exponent, l.splat(E::INTEGER_TO_EXPONENT));
-    (k, l.bits_add(l.bits_and(shifted, mantissa), sqrt_half))
+    l.sub(exponent, l.splat(E::INTEGER_TO_EXPONENT))
 }
 
 /// `k ln 2 + ln(1 + f) + low`, the large terms added without loss.

@@ -96,7 +96,10 @@ fn write<E: Float, V: bytemuck::NoUninit>(v: V, dst: &mut [E]) {
 /// Whether so many registers, one every `stride` elements, are within `len` elements.
 #[inline(always)]
 fn fit(lanes: usize, stride: usize, len: usize) -> bool {
-    (lanes - 1).checked_mul(stride).and_then(|last| last.checked_add(lanes)).is_some_and(|end| end <= len)
+    (lanes - 1)
+        .checked_mul(stride)
+        .and_then(|last| last.checked_add(lanes))
+        .is_some_and(|end| end <= len)
 }
 
 /// One check for all rows: theirs would take as long as their transposition.

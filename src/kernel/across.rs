@@ -3,29 +3,39 @@
 use crate::elem::Float;
 use crate::elementary::ExpTerm;
 use crate::isa::Lanes;
+use crate::walk;
+use core::ops::Range;
 
 /// Where the classes of a run of registers of rows are: their logits, then `e^u`, then the gradient. `at` is
 /// the number of a register.
 pub(crate) trait Planes<E: Float, R: Lanes<E>> {
+    /// Whether logits may be overwritten before their exponentials are known.
+    const OWN: bool;
     /// The logits of a class, as the loss sees them.
     fn logits(&self, r: R, class: usize, at: usize) -> R::V;
     /// Takes `e^u` of a class; its logits may be overwritten.
     fn keep(&mut self, r: R, class: usize, at: usize, e: R::V);
     /// `e^u` of a class, kept or computed again, and the slope of a cap.
-    fn kept(&self, r: R, class: usize, at: usize, frame: Frame<E, R::V>) -> (R::V, Option<R::V>);
+    fn kept(
+        &self,
+        r: R,
+        class: usize,
+        at: usize,
+        frame: Frame<'_, E, R::V>,
+    ) -> (R::V, Option<R::V>);
     /// Takes the gradient of a class.
     fn put(&mut self, r: R, class: usize, at: usize, gradient: R::V);
 }
 
 /// What exponents are measured from, and multiplied by.
 #[derive(Clone, Copy)]
-pub(crate) struct Frame<E, V> {
+pub(crate) struct Frame<'a, E, V> {
     pub(crate) reference: V,
     pub(crate) scale: E,
-    pub(crate) exp: ExpTerm<V>,
+    pub(crate) exp: &'a ExpTerm<V>,
 }
 
-impl<E: Float, V: Copy> Frame<E, V> {
+impl<E: Float, V: Copy> Frame<'_, E, V> {
     /// `e^u`
     #[inline(always)]
     pub(crate) fn exponential<R: Lanes<E, V = V>>(self, r: R, x: V) -> V {
@@ -35,8 +45,9 @@ impl<E: Float, V: Copy> Frame<E, V> {
 
 /// What is known of all lanes before their classes are read.
 #[derive(Clone, Copy)]
-pub(crate) struct LaneAsk<'a, E> {
+pub(crate) struct LaneAsk<'a, E, V> {
     pub(crate) classes: usize,
+    pub(crate) exp: &'a ExpTerm<V>,
     /// What logits are multiplied by; positive.
     pub(crate) scale: E,
     pub(crate) spread: ClassWeights<'a, E>,
@@ -60,6 +71,15 @@ pub(crate) struct LaneStats<V> {
 }
 
 impl<V: Copy> LaneStats<V> {
+    /// Once the largest is known: from where exponents are measured.
+    #[inline(always)]
+    fn measure<E: Float, R: Lanes<E, V = V>>(&mut self, r: R) {
+        let lowest = r.splat(E::LOWEST);
+        // -0 becomes 0: which of the two a maximum returns depends on the CPU.
+        self.max = r.add(self.max, r.splat(E::ZERO));
+        self.reference = r.select_lt(self.max, lowest, lowest, self.max);
+    }
+
     /// Those of no classes.
     #[inline(always)]
     pub(crate) fn nothing<E: Float, R: Lanes<E, V = V>>(r: R) -> Self {
@@ -84,147 +104,171 @@ const TILE: usize = 64;
 /// Puts the statistics of at most `W` registers of rows where those of no classes are, one for each of
 /// `labels`: class numbers; a number that no class has leaves none out.
 ///
-/// All registers take a few classes, then the next: rows side by side are side by side in memory. The first
-/// of them is register `first` of the planes.
+/// All registers take a few classes, then the next: rows side by side are side by side in memory.
 #[inline(always)]
 pub(crate) fn stats<E: Float, R: Lanes<E>, const W: usize>(
     r: R,
-    ask: LaneAsk<'_, E>,
-    first: usize,
+    ask: LaneAsk<'_, E, R::V>,
     labels: &[R::V],
     planes: &mut impl Planes<E, R>,
     stats: &mut [LaneStats<R::V>],
 ) {
-    largest(r, ask.classes, first, labels, planes, stats);
-    if let Some(weights) = ask.spread {
-        shortfalls::<_, _, W>(r, ask, weights, first, labels, planes, stats);
-    }
-    sums_of_exps::<_, _, W>(r, ask, first, labels, planes, stats);
-}
-
-/// The largest of the other logits, what exponents are measured from, and the labels' logits.
-#[inline(always)]
-fn largest<E: Float, R: Lanes<E>>(
-    r: R,
-    classes: usize,
-    first: usize,
-    labels: &[R::V],
-    planes: &impl Planes<E, R>,
-    stats: &mut [LaneStats<R::V>],
-) {
-    let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
-    let (none, lowest) = (r.splat(E::NEG_INFINITY), r.splat(E::LOWEST));
+    let classes = ask.classes;
     let mut start = 0;
     while start < classes {
         let end = classes.min(start + SIDE_BY_SIDE);
         for (at, (&labels, stats)) in labels.iter().zip(stats.iter_mut()).enumerate() {
-            let mut number = r.splat(E::from_f64(start as f64));
-            let (mut max, mut label) = (stats.max, stats.label);
-            for c in start..end {
-                let x = planes.logits(r, c, first + at);
-                max = r.max(max, r.select_eq(labels, number, none, x));
-                label = r.select_eq(labels, number, x, label);
-                number = r.add(number, one);
-            }
-            (stats.max, stats.label) = (max, label);
+            largest(r, start..end, at, labels, planes, stats);
         }
         start = end;
     }
     for stats in &mut stats[..labels.len()] {
-        // -0 becomes 0: which of the two a maximum returns depends on the CPU.
-        stats.max = r.add(stats.max, zero);
-        stats.reference = r.select_lt(stats.max, lowest, lowest, stats.max);
+        stats.measure(r);
     }
-}
-
-#[inline(always)]
-fn sums_of_exps<E: Float, R: Lanes<E>, const W: usize>(
-    r: R,
-    LaneAsk { classes, scale, .. }: LaneAsk<'_, E>,
-    first: usize,
-    labels: &[R::V],
-    planes: &mut impl Planes<E, R>,
-    stats: &mut [LaneStats<R::V>],
-) {
-    let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
-    let (known, exp) = (&*stats, ExpTerm::new(r));
+    if let Some(weights) = ask.spread {
+        let known = &*stats;
+        let sums: [[R::V; 2]; W] = in_tiles(
+            r,
+            classes,
+            labels.len(),
+            #[inline(always)]
+            |classes, at| {
+                let reference = known[at].reference;
+                shortfalls(r, ask, weights, classes, at, labels[at], planes, reference)
+            },
+        );
+        for (stats, sums) in stats.iter_mut().zip(sums) {
+            [stats.weight, stats.shortfall] = sums;
+        }
+    }
+    let known = &*stats;
     let sums: [[R::V; 1]; W] = in_tiles(
         r,
         classes,
         labels.len(),
         #[inline(always)]
-        |start, end, at| {
-            let labels = labels[at];
-            let frame = Frame { reference: known[at].reference, scale, exp };
-            let mut number = r.splat(E::from_f64(start as f64));
-            let mut sum = zero;
-            if end - start == SIDE_BY_SIDE {
-                // Four exponentials at once hide each other's latency.
-                let mut e = [zero; SIDE_BY_SIDE];
-                for (i, e) in e.iter_mut().enumerate() {
-                    *e = frame.exponential(r, planes.logits(r, start + i, first + at));
-                }
-                for (i, e) in e.into_iter().enumerate() {
-                    planes.keep(r, start + i, first + at, e);
-                    sum = r.add(sum, r.select_eq(labels, number, zero, e));
-                    number = r.add(number, one);
-                }
-                return [sum];
-            }
-            for c in start..end {
-                let e = frame.exponential(r, planes.logits(r, c, first + at));
-                planes.keep(r, c, first + at, e);
-                sum = r.add(sum, r.select_eq(labels, number, zero, e));
-                number = r.add(number, one);
-            }
-            [sum]
-        },
+        |classes, at| [sum_of_exps(r, ask, classes, at, labels[at], planes, known[at].reference)],
     );
     for (stats, [sum]) in stats.iter_mut().zip(sums) {
         stats.sum = sum;
     }
 }
 
-/// `Σ w` and `Σ -w u`
+/// [`stats`] of one register.
 #[inline(always)]
-fn shortfalls<E: Float, R: Lanes<E>, const W: usize>(
+pub(crate) fn stats_of_one<E: Float, R: Lanes<E>>(
     r: R,
-    LaneAsk { classes, scale, .. }: LaneAsk<'_, E>,
-    weights: Option<&[E]>,
-    first: usize,
-    labels: &[R::V],
-    planes: &impl Planes<E, R>,
-    stats: &mut [LaneStats<R::V>],
-) {
-    let (zero, one, by) = (r.splat(E::ZERO), r.splat(E::ONE), r.splat(scale));
-    let known = &*stats;
-    let sums: [[R::V; 2]; W] = in_tiles(
-        r,
-        classes,
-        labels.len(),
-        #[inline(always)]
-        |start, end, at| {
-            let (labels, reference) = (labels[at], known[at].reference);
-            let mut number = r.splat(E::from_f64(start as f64));
-            let mut sums = [zero; 2];
-            for c in start..end {
-                let down = r.mul(by, r.sub(planes.logits(r, c, first + at), reference));
-                let weight = match weights {
-                    Some(w) => r.splat(w[c]),
-                    None => one,
-                };
-                let weight = r.select_eq(labels, number, zero, weight);
-                let below = r.sub(zero, r.mul(weight, down));
-                sums[0] = r.add(sums[0], weight);
-                sums[1] = r.add(sums[1], r.select_eq(weight, zero, zero, below));
-                number = r.add(number, one);
-            }
-            sums
-        },
-    );
-    for (stats, sums) in stats.iter_mut().zip(sums) {
-        [stats.weight, stats.shortfall] = sums;
+    ask: LaneAsk<'_, E, R::V>,
+    at: usize,
+    labels: R::V,
+    planes: &mut impl Planes<E, R>,
+) -> LaneStats<R::V> {
+    let mut stats = LaneStats::nothing(r);
+    largest(r, 0..ask.classes, at, labels, planes, &mut stats);
+    stats.measure(r);
+    let reference = stats.reference;
+    if let Some(weights) = ask.spread {
+        [stats.weight, stats.shortfall] = in_tiles_of_one(
+            r,
+            ask.classes,
+            #[inline(always)]
+            |classes| shortfalls(r, ask, weights, classes, at, labels, planes, reference),
+        );
     }
+    [stats.sum] = in_tiles_of_one(
+        r,
+        ask.classes,
+        #[inline(always)]
+        |classes| [sum_of_exps(r, ask, classes, at, labels, planes, reference)],
+    );
+    stats
+}
+
+/// The largest of the other logits of some classes, and the labels' logits, which become `-inf` where they may:
+/// then the next pass need not look for them.
+#[inline(always)]
+fn largest<E: Float, R: Lanes<E>, P: Planes<E, R>>(
+    r: R,
+    classes: Range<usize>,
+    at: usize,
+    labels: R::V,
+    planes: &mut P,
+    stats: &mut LaneStats<R::V>,
+) {
+    let (zero, one, none) = (r.splat(E::ZERO), r.splat(E::ONE), r.splat(E::NEG_INFINITY));
+    let mut number = r.splat(E::from_class(classes.start));
+    let (mut max, mut label) = (stats.max, stats.label);
+    for c in classes {
+        let x = planes.logits(r, c, at);
+        let other = if P::OWN {
+            // A sum, as LLVM makes a masked store of a selection: that is slow on some CPUs.
+            let other = r.add(x, r.select_eq(labels, number, none, zero));
+            planes.put(r, c, at, other);
+            other
+        } else {
+            r.select_eq(labels, number, none, x)
+        };
+        max = r.max(max, other);
+        label = r.select_eq(labels, number, x, label);
+        number = r.add(number, one);
+    }
+    (stats.max, stats.label) = (max, label);
+}
+
+/// `Σ e^u` of some classes.
+#[inline(always)]
+fn sum_of_exps<E: Float, R: Lanes<E>, P: Planes<E, R>>(
+    r: R,
+    LaneAsk { exp, scale, .. }: LaneAsk<'_, E, R::V>,
+    classes: Range<usize>,
+    at: usize,
+    labels: R::V,
+    planes: &mut P,
+    reference: R::V,
+) -> R::V {
+    let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
+    let frame = Frame { reference, scale, exp };
+    let mut number = r.splat(E::from_class(classes.start));
+    let mut sum = zero;
+    for c in classes {
+        let e = frame.exponential(r, planes.logits(r, c, at));
+        planes.keep(r, c, at, e);
+        // The exponential of -inf is 0.
+        sum = r.add(sum, if P::OWN { e } else { r.select_eq(labels, number, zero, e) });
+        number = r.add(number, one);
+    }
+    sum
+}
+
+/// `Σ w` and `Σ -w u` of some classes.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "of a body that two loops share")]
+fn shortfalls<E: Float, R: Lanes<E>>(
+    r: R,
+    LaneAsk { scale, .. }: LaneAsk<'_, E, R::V>,
+    weights: Option<&[E]>,
+    classes: Range<usize>,
+    at: usize,
+    labels: R::V,
+    planes: &impl Planes<E, R>,
+    reference: R::V,
+) -> [R::V; 2] {
+    let (zero, one, by) = (r.splat(E::ZERO), r.splat(E::ONE), r.splat(scale));
+    let mut number = r.splat(E::from_class(classes.start));
+    let mut sums = [zero; 2];
+    for c in classes {
+        let down = r.mul(by, r.sub(planes.logits(r, c, at), reference));
+        let weight = match weights {
+            Some(w) => r.splat(w[c]),
+            None => one,
+        };
+        let weight = r.select_eq(labels, number, zero, weight);
+        let below = r.sub(zero, r.mul(weight, down));
+        sums[0] = r.add(sums[0], weight);
+        sums[1] = r.add(sums[1], r.select_eq(weight, zero, zero, below));
+        number = r.add(number, one);
+    }
+    sums
 }
 
 /// A sum over classes: those of a group, of a tile, and of all tiles before.
@@ -242,12 +286,11 @@ fn in_tiles<E: Float, R: Lanes<E>, const N: usize, const W: usize>(
     r: R,
     classes: usize,
     count: usize,
-    mut f: impl FnMut(usize, usize, usize) -> [R::V; N],
+    mut f: impl FnMut(Range<usize>, usize) -> [R::V; N],
 ) -> [[R::V; N]; W] {
     let zero = r.splat(E::ZERO);
     let mut levels = [[Levels { group: zero, tile: zero, total: Compensated::new(r) }; N]; W];
-    // One register stays where it is: that is known when this is compiled.
-    let levels = &mut levels[..if W == 1 { 1 } else { count }];
+    let levels = &mut levels[..count];
     let mut start = 0;
     while start < classes {
         let tile_end = classes.min(start + TILE);
@@ -256,7 +299,7 @@ fn in_tiles<E: Float, R: Lanes<E>, const N: usize, const W: usize>(
             while start < group_end {
                 let end = group_end.min(start + SIDE_BY_SIDE);
                 for (at, levels) in levels.iter_mut().enumerate() {
-                    let sums = f(start, end, at);
+                    let sums = f(start..end, at);
                     for n in 0..N {
                         levels[n].group = r.add(levels[n].group, sums[n]);
                     }
@@ -280,6 +323,42 @@ fn in_tiles<E: Float, R: Lanes<E>, const N: usize, const W: usize>(
         for n in 0..N {
             sums[n] = if classes > TILE { levels[n].total.value(r) } else { levels[n].tile };
         }
+    }
+    sums
+}
+
+/// [`in_tiles`] of one register.
+#[inline(always)]
+fn in_tiles_of_one<E: Float, R: Lanes<E>, const N: usize>(
+    r: R,
+    classes: usize,
+    mut f: impl FnMut(Range<usize>) -> [R::V; N],
+) -> [R::V; N] {
+    let mut total = [Compensated::new(r); N];
+    let mut start = 0;
+    loop {
+        let end = classes.min(start + TILE);
+        let tile = walk::in_blocks(
+            r,
+            end - start,
+            SIDE_BY_SIDE,
+            #[inline(always)]
+            |a, b| f(start + a..start + b),
+        );
+        if classes <= TILE {
+            return tile;
+        }
+        for n in 0..N {
+            total[n].add(r, tile[n]);
+        }
+        if end == classes {
+            break;
+        }
+        start = end;
+    }
+    let mut sums = [r.splat(E::ZERO); N];
+    for n in 0..N {
+        sums[n] = total[n].value(r);
     }
     sums
 }
@@ -340,10 +419,8 @@ pub(crate) struct LaneGradient<V> {
     pub(crate) factor: V,
     pub(crate) spread: V,
     pub(crate) at_label: V,
-    /// 0; NaN where the row is lost.
+    /// What is written where the gradient is NaN: NaN, but 0 where the row does not count.
     pub(crate) lost: V,
-    /// 0 where the row does not count.
-    pub(crate) counts: V,
 }
 
 impl<V: Copy> LaneGradient<V> {
@@ -358,51 +435,58 @@ impl<V: Copy> LaneGradient<V> {
             spread: zero,
             at_label: zero,
             lost: zero,
-            counts: zero,
         }
     }
 }
 
-/// Turns what was kept into the gradient, in a register for each of `lanes`, from register `first` on.
+/// Turns what was kept into the gradient, in a register for each of `lanes`.
 #[inline(always)]
 pub(crate) fn gradient<E: Float, R: Lanes<E>>(
     r: R,
-    LaneAsk { classes, scale, spread }: LaneAsk<'_, E>,
-    first: usize,
+    ask: LaneAsk<'_, E, R::V>,
     lanes: &[LaneGradient<R::V>],
     planes: &mut impl Planes<E, R>,
 ) {
-    let (zero, one, nan) = (r.splat(E::ZERO), r.splat(E::ONE), r.splat(E::NAN));
-    let exp = ExpTerm::new(r);
     let mut start = 0;
-    while start < classes {
-        let end = classes.min(start + SIDE_BY_SIDE);
+    while start < ask.classes {
+        let end = ask.classes.min(start + SIDE_BY_SIDE);
         for (at, lanes) in lanes.iter().enumerate() {
-            let frame = Frame { reference: lanes.reference, scale, exp };
-            let mut number = r.splat(E::from_f64(start as f64));
-            for c in start..end {
-                let (e, slope) = planes.kept(r, c, first + at, frame);
-                let product = r.mul(e, lanes.factor);
-                let other = match spread {
-                    None => product,
-                    Some(weights) => {
-                        let weight = weights.map_or(E::ONE, |w| w[c]);
-                        r.mul_add(lanes.spread, r.splat(E::ZERO - weight), product)
-                    }
-                };
-                let g = r.select_eq(lanes.labels, number, lanes.at_label, other);
-                let g = r.select_eq(lanes.lost, zero, g, nan);
-                // A coefficient that is too large makes NaN of what underflowed.
-                let g = r.select_eq(g, g, g, nan);
-                // The slope at a NaN is NaN, also where the row does not count.
-                let g = match slope {
-                    None => g,
-                    Some(slope) => r.mul(g, slope),
-                };
-                planes.put(r, c, first + at, r.select_eq(lanes.counts, zero, zero, g));
-                number = r.add(number, one);
-            }
+            gradient_of(r, ask, start..end, at, lanes, planes);
         }
         start = end;
+    }
+}
+
+/// [`gradient`] of some classes of one register.
+#[inline(always)]
+pub(crate) fn gradient_of<E: Float, R: Lanes<E>>(
+    r: R,
+    LaneAsk { exp, scale, spread, .. }: LaneAsk<'_, E, R::V>,
+    classes: Range<usize>,
+    at: usize,
+    lanes: &LaneGradient<R::V>,
+    planes: &mut impl Planes<E, R>,
+) {
+    let one = r.splat(E::ONE);
+    let frame = Frame { reference: lanes.reference, scale, exp };
+    let mut number = r.splat(E::from_class(classes.start));
+    for c in classes {
+        let (e, slope) = planes.kept(r, c, at, frame);
+        let product = r.mul(e, lanes.factor);
+        let other = match spread {
+            None => product,
+            Some(weights) => {
+                let weight = weights.map_or(E::ONE, |w| w[c]);
+                r.mul_add(lanes.spread, r.splat(E::ZERO - weight), product)
+            }
+        };
+        let g = r.select_eq(lanes.labels, number, lanes.at_label, other);
+        let g = match slope {
+            None => g,
+            Some(slope) => r.mul(g, slope),
+        };
+        // NaN, of which there is one, or of a row that does not count or a coefficient that is too large.
+        planes.put(r, c, at, r.select_eq(g, g, g, lanes.lost));
+        number = r.add(number, one);
     }
 }

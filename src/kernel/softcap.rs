@@ -29,6 +29,18 @@ impl<E: Float> Softcap<E> {
     }
 }
 
+impl<E: Float> Softcap<E> {
+    /// Replaces whole registers of logits by capped ones, and leaves `1 - tanh²` in `slopes`.
+    #[inline(always)]
+    pub(crate) fn planes<R: Lanes<E>>(self, r: R, logits: &mut [E], slopes: &mut [E]) {
+        for (x, s) in logits.chunks_exact_mut(R::LANES).zip(slopes.chunks_exact_mut(R::LANES)) {
+            let (value, slope) = self.one(r, r.load(x));
+            r.store(value, x);
+            r.store(slope, s);
+        }
+    }
+}
+
 /// Virtual vectors that are capped at once: both halves of the work find them in the first-level cache.
 const VECTORS: usize = 8;
 

@@ -1,7 +1,7 @@
 //! The negative log-likelihood of a class, without ever forming `lse - x_y` or `p_y - 1`.
 
 use crate::elem::Float;
-use crate::elementary::{exp_below, ln_1p};
+use crate::elementary::{exp_below, ln_1p_of_sum};
 use crate::isa::Lanes;
 
 /// `-ln p_y` of a row and what the gradients are made of.
@@ -84,5 +84,5 @@ fn others<E: Float, L: Lanes<E>>(l: L, sum: L::V, root: L::V) -> L::V {
 pub(crate) fn log_sum<E: Float, L: Lanes<E>>(l: L, sum: L::V, lead: L::V, root: L::V) -> L::V {
     let (zero, one) = (l.splat(E::ZERO), l.splat(E::ONE));
     let trailing = l.add(l.sub(sum, one), l.mul(root, root));
-    ln_1p(l, l.select_lt(lead, zero, trailing, others(l, sum, root)))
+    ln_1p_of_sum(l, l.select_lt(lead, zero, trailing, others(l, sum, root)))
 }
