@@ -17,8 +17,9 @@ pub(super) fn are_few(classes: usize) -> bool {
     classes <= MOST_CLASSES
 }
 
-/// Measured: of more classes the passes of a row by itself are faster with the gradient, and soon without.
-pub(super) const MOST_CLASSES: usize = 80;
+/// As many as a block of one virtual vector of rows has room for; that is about where the row's own passes
+/// become the faster ones.
+pub(super) const MOST_CLASSES: usize = 128;
 
 /// A job of few classes; statistics are not its business.
 pub(super) struct FewClasses<'a, E>(pub(super) SparseJob<'a, E>);

@@ -10,15 +10,6 @@ use crate::kernel::transpose::{from_planes, to_planes};
 use crate::view::{Io, Rows};
 use crate::walk::put;
 
-/// Whether rows go side by side. It depends on the classes alone, and so do the bits of a row.
-pub(super) fn are_few(classes: usize) -> bool {
-    classes <= MOST_CLASSES
-}
-
-/// As many as a block of one virtual vector of rows has room for; that is about where the row's own passes
-/// become the faster ones.
-const MOST_CLASSES: usize = 128;
-
 /// `out[row]` becomes the log-sum-exp, or `of_others` of a row where that is no finite number.
 pub(super) struct FewLogSumExp<'a, E> {
     pub(super) logits: Rows<'a, E>,

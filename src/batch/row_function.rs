@@ -1,6 +1,7 @@
 //! Log-sum-exp, log-softmax, softmax and the backward forms of the two.
 
-use super::few_functions::{FewLogSumExp, FewMap, are_few};
+use super::few::are_few;
+use super::few_functions::{FewLogSumExp, FewMap};
 use super::logit_map::LogitMap;
 use super::long_row;
 use crate::elem::Float;

@@ -65,6 +65,28 @@ fn swap_quarters<E: Float, H: Hooks<E>>(
     }
 }
 
+/// Each exchange swaps a bit of the lane's number with the register's; from the highest to the lowest they
+/// rotate the number of an element by one bit.
+#[inline(always)]
+fn unzip<E: Float, H: Hooks<E>>(hooks: H, lanes: usize, [mut a, mut b]: [H::V; 2]) -> [H::V; 2] {
+    for run in [8, 4, 2, 1] {
+        if run < lanes {
+            (a, b) = hooks.exchange(a, b, run);
+        }
+    }
+    [a, b]
+}
+
+#[inline(always)]
+fn zip<E: Float, H: Hooks<E>>(hooks: H, lanes: usize, [mut a, mut b]: [H::V; 2]) -> [H::V; 2] {
+    for run in [1, 2, 4, 8] {
+        if run < lanes {
+            (a, b) = hooks.exchange(a, b, run);
+        }
+    }
+    [a, b]
+}
+
 /// A kernel and the instruction set to run it on, for a token's `vectorize`.
 pub struct Body<I, K, E>(pub(crate) I, pub(crate) K, pub(crate) PhantomData<E>);
 
@@ -344,6 +366,14 @@ impl<S: pulp::Simd + Hooks<f32, V = <S as pulp::Simd>::f32s>> Square<f32> for Na
         transpose::<f32, S>(self.0, S::F32_LANES, rows)
     }
     #[inline(always)]
+    fn unzip(self, pair: [Self::V; 2]) -> [Self::V; 2] {
+        unzip::<f32, S>(self.0, S::F32_LANES, pair)
+    }
+    #[inline(always)]
+    fn zip(self, pair: [Self::V; 2]) -> [Self::V; 2] {
+        zip::<f32, S>(self.0, S::F32_LANES, pair)
+    }
+    #[inline(always)]
     fn load_rows(self, src: &[f32], stride: usize) -> [Self::V; MOST_IN_REGISTER] {
         load_rows(self, src, stride)
     }
@@ -357,6 +387,14 @@ impl<S: pulp::Simd + Hooks<f64, V = <S as pulp::Simd>::f64s>> Square<f64> for Na
     #[inline(always)]
     fn transpose(self, rows: [Self::V; MOST_IN_REGISTER]) -> [Self::V; MOST_IN_REGISTER] {
         transpose::<f64, S>(self.0, S::F64_LANES, rows)
+    }
+    #[inline(always)]
+    fn unzip(self, pair: [Self::V; 2]) -> [Self::V; 2] {
+        unzip::<f64, S>(self.0, S::F64_LANES, pair)
+    }
+    #[inline(always)]
+    fn zip(self, pair: [Self::V; 2]) -> [Self::V; 2] {
+        zip::<f64, S>(self.0, S::F64_LANES, pair)
     }
     #[inline(always)]
     fn load_rows(self, src: &[f64], stride: usize) -> [Self::V; MOST_IN_REGISTER] {

@@ -115,6 +115,14 @@ impl<E: Float> Square<E> for One {
         rows
     }
     #[inline(always)]
+    fn unzip(self, pair: [E; 2]) -> [E; 2] {
+        pair
+    }
+    #[inline(always)]
+    fn zip(self, pair: [E; 2]) -> [E; 2] {
+        pair
+    }
+    #[inline(always)]
     fn load_rows(self, src: &[E], _: usize) -> [E; MOST_IN_REGISTER] {
         [src[0]; MOST_IN_REGISTER]
     }

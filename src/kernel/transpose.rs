@@ -28,6 +28,18 @@ pub(crate) fn to_planes<E: Float, L: Lanes<E>>(
     let r = l.register().register();
     let (lanes, classes) = (Native::<E, L>::LANES, rows.classes());
     let (mut source, mut stride) = rows.from(start);
+    if classes == 2 && stride == 2 && count == L::LANES {
+        let (first, second) = room.split_at_mut(L::LANES);
+        let pairs = source[..2 * L::LANES].chunks_exact(2 * lanes);
+        let planes = first.chunks_exact_mut(lanes).zip(second.chunks_exact_mut(lanes));
+        for (pair, (first, second)) in pairs.zip(planes) {
+            let (a, b) = pair.split_at(lanes);
+            let [even, odd] = r.unzip([r.load(a), r.load(b)]);
+            r.store(even, first);
+            r.store(odd, second);
+        }
+        return;
+    }
     let planes = if classes < lanes {
         let (planes, short) = room.split_at_mut(lanes * L::LANES);
         let read = (count.next_multiple_of(lanes) - 1) * stride + lanes;
@@ -76,6 +88,19 @@ pub(crate) fn from_planes<E: Float, L: Lanes<E>>(
 ) {
     let r = l.register().register();
     let (lanes, classes) = (Native::<E, L>::LANES, rows.shape().1);
+    let (target, stride) = rows.from_mut(start);
+    if classes == 2 && stride == 2 && count == L::LANES {
+        let (first, second) = room.split_at(L::LANES);
+        let pairs = target[..2 * L::LANES].chunks_exact_mut(2 * lanes);
+        let planes = first.chunks_exact(lanes).zip(second.chunks_exact(lanes));
+        for (pair, (first, second)) in pairs.zip(planes) {
+            let (a, b) = pair.split_at_mut(lanes);
+            let [low, high] = r.zip([r.load(first), r.load(second)]);
+            r.store(low, a);
+            r.store(high, b);
+        }
+        return;
+    }
     if classes < lanes {
         let (planes, short) = room.split_at_mut(lanes * L::LANES);
         let mut row = 0;
@@ -85,17 +110,17 @@ pub(crate) fn from_planes<E: Float, L: Lanes<E>>(
             r.store_rows(square, &mut short[row * classes..], classes);
             row += lanes;
         }
-        match rows.run(start..start + count) {
-            Some(run) => run.copy_from_slice(&short[..count * classes]),
-            None => {
-                for (row, short) in short.chunks_exact(classes).take(count).enumerate() {
-                    rows.row(start + row).copy_from_slice(short);
-                }
+        if stride == classes {
+            target[..count * classes].copy_from_slice(&short[..count * classes]);
+        } else {
+            for (row, short) in
+                target.chunks_mut(stride).zip(short.chunks_exact(classes)).take(count)
+            {
+                row[..classes].copy_from_slice(short);
             }
         }
         return;
     }
-    let (target, stride) = rows.from_mut(start);
     let mut row = 0;
     while row < count {
         let (target, planes) = (&mut target[row * stride..], &room[row..]);
