@@ -86,7 +86,7 @@ impl<E: Float> Recipe<'_, E> {
         let stats = &mut stats[..registers];
         if NEAR {
             for (at, (labels, stats)) in labels.iter().zip(stats.iter_mut()).enumerate() {
-                *stats = across::stats_of_one(r, ask, at, *labels, planes);
+                across::stats_of_one(r, ask, at, *labels, planes, stats);
             }
         } else {
             across::stats::<_, _, W>(r, ask, labels, planes, stats);
@@ -106,7 +106,8 @@ impl<E: Float> Recipe<'_, E> {
         {
             let (sum, lead) = (sum(r, stats), lead(r, scale, stats));
             let nll = Nll::finish(r, sum, lead, roots[at], log_sums[at]);
-            (*losses, *lanes) = self.register(r, ask.scale, rows, at, (&labels[at], stats, &nll));
+            let known = (&labels[at], stats, &nll);
+            *losses = self.register(r, ask.scale, rows, at, known, lanes);
             if NEAR && gradient {
                 across::gradient_of(r, ask, 0..classes, at, lanes, planes);
             }
@@ -123,7 +124,7 @@ impl<E: Float> Recipe<'_, E> {
         one_hot && self.class_weights.is_none() && self.z_loss == 0.0
     }
 
-    /// The losses and z-losses of a register of rows, and what their gradients are made of.
+    /// The losses and z-losses of a register of rows; `lanes` takes what their gradients are made of.
     #[inline(always)]
     fn register<R: Lanes<E>>(
         &self,
@@ -132,7 +133,8 @@ impl<E: Float> Recipe<'_, E> {
         rows: &LaneRows<'_, E>,
         at: usize,
         (&labels, stats, &nll): (&R::V, &LaneStats<R::V>, &Nll<R::V>),
-    ) -> ([R::V; 2], LaneGradient<R::V>) {
+        lanes: &mut LaneGradient<R::V>,
+    ) -> [R::V; 2] {
         let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
         let weighing = self.weighing;
         let ours = E::from_f64(self.logits.scale * weighing.gradient);
@@ -170,15 +172,12 @@ impl<E: Float> Recipe<'_, E> {
             spread = r.mul(ours, terms.spread);
             at_label = r.mul_add(ours, terms.label, r.mul(z_prob, nll.label_prob));
         }
-        let lanes = LaneGradient {
-            labels,
-            reference: stats.reference,
-            factor: of_gradient.settle(r, factor),
-            spread: of_gradient.settle(r, spread),
-            at_label: of_gradient.settle(r, at_label),
-            lost: r.select_eq(of_gradient.counts, zero, zero, r.splat(E::NAN)),
-        };
-        (losses, lanes)
+        (lanes.labels, lanes.reference) = (labels, stats.reference);
+        lanes.factor = of_gradient.settle(r, factor);
+        lanes.spread = of_gradient.settle(r, spread);
+        lanes.at_label = of_gradient.settle(r, at_label);
+        lanes.lost = r.select_eq(of_gradient.counts, zero, zero, r.splat(E::NAN));
+        losses
     }
 }
 

@@ -162,9 +162,9 @@ pub(crate) fn stats_of_one<E: Float, R: Lanes<E>>(
     at: usize,
     labels: R::V,
     planes: &mut impl Planes<E, R>,
-) -> LaneStats<R::V> {
-    let mut stats = LaneStats::nothing(r);
-    largest(r, 0..ask.classes, at, labels, planes, &mut stats);
+    stats: &mut LaneStats<R::V>,
+) {
+    largest(r, 0..ask.classes, at, labels, planes, stats);
     stats.measure(r);
     let reference = stats.reference;
     if let Some(weights) = ask.spread {
@@ -181,7 +181,6 @@ pub(crate) fn stats_of_one<E: Float, R: Lanes<E>>(
         #[inline(always)]
         |classes| [sum_of_exps(r, ask, classes, at, labels, planes, reference)],
     );
-    stats
 }
 
 /// The largest of the other logits of some classes, and the labels' logits, which become `-inf` where they may:
