@@ -6,8 +6,8 @@
 //! Closures go by value, never as `&f`: a call through a reference is not always inlined, and out of
 //! line it is compiled without the instruction set, 20 times slower.
 
-use crate::elem::Float;
-use crate::isa::{Lanes, Register, distance, prefetch};
+use crate::elem::{Float, Scratch};
+use crate::isa::{Lanes, MOST_LANES, Register, distance, prefetch};
 use crate::view::RowIo;
 
 /// Folds `f` over `x`.
@@ -206,6 +206,57 @@ pub(crate) fn next_row<E: Float, R: Lanes<E>>(_: R, x: &[E], ahead: usize) {
     }
 }
 
+/// Bytes from one slice to another; modulo the size of memory.
+#[inline(always)]
+fn shift<E>(from: &[E], to: &[E]) -> usize {
+    distance(from, to).wrapping_sub(size_of_val(to))
+}
+
+/// Elements of a block of [`sum`]: of as many vectors as one accumulator takes.
+const MOST_ELEMENTS: usize = BLOCK * MOST_LANES;
+
+/// Room for a block that is not read where it lies, as it ends within the row or has an element left out: one
+/// loop serves all blocks.
+type Room<E> = Scratch<E, MOST_ELEMENTS>;
+
+impl<E: Float> Skip<E> {
+    /// The elements of `x` from `start` to `end`, and pads; `None` if no pad is needed.
+    #[inline(always)]
+    fn padded<'b, L: Lanes<E>>(
+        self,
+        l: L,
+        x: &[E],
+        start: usize,
+        end: usize,
+        room: &'b mut Room<E>,
+    ) -> Option<&'b mut [E]> {
+        let room = &mut room.0[..BLOCK * L::LANES];
+        if end - start == BLOCK * L::LANES && self.none_in(start, end) {
+            return None;
+        }
+        let r = l.register();
+        let lanes = L::Register::LANES;
+        let (registers, rest) = x[start..end].split_at((end - start) / lanes * lanes);
+        let (head, tail) = room.split_at_mut(registers.len());
+        for (from, to) in registers.chunks_exact(lanes).zip(head.chunks_exact_mut(lanes)) {
+            r.store(r.load(from), to);
+        }
+        for to in tail.chunks_exact_mut(lanes) {
+            r.store(r.splat(self.pad), to);
+        }
+        if !rest.is_empty() {
+            r.store(r.load_padded(rest, self.pad), &mut tail[..lanes]);
+        }
+        let excluded = self.excluded.unwrap_or(usize::MAX);
+        if excluded >= start && excluded < end {
+            // A whole register: one that is read soon after a part of it was written has to wait for that.
+            let at = (excluded - start) / lanes * lanes;
+            r.store(self.read(r, x, start + at), &mut room[at..at + lanes]);
+        }
+        Some(room)
+    }
+}
+
 /// Sums of `f` over the elements of `x`: for the pad, `f` must be 0.
 #[inline(always)]
 pub(crate) fn sum<E: Float, L: Lanes<E>, const N: usize>(
@@ -215,33 +266,30 @@ pub(crate) fn sum<E: Float, L: Lanes<E>, const N: usize>(
     f: impl Fn(Register<E, L>) -> [Register<E, L>; N] + Copy,
 ) -> [L::V; N] {
     let r = l.register();
+    let mut room = Scratch([E::ZERO; MOST_ELEMENTS]);
     in_blocks(
         l,
         x.len(),
         BLOCK * L::LANES,
         #[inline(always)]
         |start, end| {
-            if end - start == BLOCK * L::LANES && skip.none_in(start, end) {
-                let ahead = size_of_val(x);
-                let x = &x[start..end];
-                whole_block(
-                    l,
-                    #[inline(always)]
-                    |at| {
-                        let x = &x[at..at + L::Register::LANES];
-                        next_row(r, x, ahead);
-                        f(r.load(x))
-                    },
-                )
-            } else {
-                ragged_block(
-                    l,
-                    start,
-                    end,
-                    #[inline(always)]
-                    |at| f(skip.read(r, x, at)),
-                )
-            }
+            let from = &x[start..end];
+            let block = match skip.padded(l, x, start, end, &mut room) {
+                Some(block) => block,
+                None => from,
+            };
+            // Known when this is compiled: no more checks below.
+            let block = &block[..BLOCK * L::LANES];
+            let ahead = shift(block, from).wrapping_add(size_of_val(x));
+            whole_block(
+                l,
+                #[inline(always)]
+                |at| {
+                    let x = &block[at..at + L::Register::LANES];
+                    next_row(r, x, ahead);
+                    f(r.load(x))
+                },
+            )
         },
     )
 }
@@ -259,32 +307,31 @@ pub(crate) fn sum2<E: Float, L: Lanes<E>, const N: usize>(
 ) -> [L::V; N] {
     let r = l.register();
     let y = &y[..x.len()];
+    let (mut x_room, mut y_room) =
+        (Scratch([E::ZERO; MOST_ELEMENTS]), Scratch([E::ZERO; MOST_ELEMENTS]));
     in_blocks(
         l,
         x.len(),
         BLOCK * L::LANES,
         #[inline(always)]
         |start, end| {
-            let all = x_skip.none_in(start, end) && y_skip.none_in(start, end);
-            if end - start == BLOCK * L::LANES && all {
-                let (x, y) = (&x[start..end], &y[start..end]);
-                whole_block(
-                    l,
-                    #[inline(always)]
-                    |at| {
-                        let end = at + L::Register::LANES;
-                        f(r.load(&x[at..end]), r.load(&y[at..end]))
-                    },
-                )
-            } else {
-                ragged_block(
-                    l,
-                    start,
-                    end,
-                    #[inline(always)]
-                    |at| f(x_skip.read(r, x, at), y_skip.read(r, y, at)),
-                )
-            }
+            let x = match x_skip.padded(l, x, start, end, &mut x_room) {
+                Some(block) => block,
+                None => &x[start..end],
+            };
+            let y = match y_skip.padded(l, y, start, end, &mut y_room) {
+                Some(block) => block,
+                None => &y[start..end],
+            };
+            let (x, y) = (&x[..BLOCK * L::LANES], &y[..BLOCK * L::LANES]);
+            whole_block(
+                l,
+                #[inline(always)]
+                |at| {
+                    let end = at + L::Register::LANES;
+                    f(r.load(&x[at..end]), r.load(&y[at..end]))
+                },
+            )
         },
     )
 }
@@ -317,54 +364,59 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
     let source = io.source();
     let ahead = size_of_val(source);
     let beside = if beside.is_empty() { ahead } else { distance(source, beside) };
+    let mut room = Scratch([E::ZERO; MOST_ELEMENTS]);
     in_blocks(
         l,
         source.len(),
         BLOCK * L::LANES,
         #[inline(always)]
         |start, end| {
-            if end - start == BLOCK * L::LANES && skip.none_in(start, end) {
-                match io.part(start, end) {
-                    RowIo::Apart(source, target) => whole_block(
-                        l,
-                        #[inline(always)]
-                        |at| {
-                            let end = at + L::Register::LANES;
-                            next_row(r, &source[at..end], ahead);
-                            next_row(r, &source[at..end], beside);
-                            next_row(r, &target[at..end], ahead);
-                            let y = f(r.load(&source[at..end]));
-                            r.store(y[0], &mut target[at..end]);
-                            y
-                        },
-                    ),
-                    RowIo::InPlace(data) => whole_block(
-                        l,
-                        #[inline(always)]
-                        |at| {
-                            let end = at + L::Register::LANES;
-                            let data = &mut data[at..end];
-                            next_row(r, data, ahead);
-                            next_row(r, data, beside);
-                            let y = f(r.load(data));
-                            r.store(y[0], data);
-                            y
-                        },
-                    ),
-                }
-            } else {
-                ragged_block(
+            let padded = skip.padded(l, io.source(), start, end, &mut room);
+            let shift = match &padded {
+                Some(block) => Some(shift(block, &io.source()[start..end])),
+                None => None,
+            };
+            let block = match padded {
+                Some(block) => RowIo::InPlace(block),
+                None => io.part(start, start + BLOCK * L::LANES),
+            };
+            let ahead = ahead.wrapping_add(shift.unwrap_or(0));
+            let beside = beside.wrapping_add(shift.unwrap_or(0));
+            let sums = match block {
+                RowIo::Apart(source, target) => whole_block(
                     l,
-                    start,
-                    end,
                     #[inline(always)]
                     |at| {
-                        let y = f(skip.read(r, io.source(), at));
-                        write(r, y[0], io.target(), at);
+                        let end = at + L::Register::LANES;
+                        next_row(r, &source[at..end], ahead);
+                        next_row(r, &source[at..end], beside);
+                        next_row(r, &target[at..end], ahead);
+                        let y = f(r.load(&source[at..end]));
+                        r.store(y[0], &mut target[at..end]);
                         y
                     },
-                )
+                ),
+                RowIo::InPlace(data) => whole_block(
+                    l,
+                    #[inline(always)]
+                    |at| {
+                        let end = at + L::Register::LANES;
+                        let data = &mut data[at..end];
+                        next_row(r, data, ahead);
+                        next_row(r, data, beside);
+                        let y = f(r.load(data));
+                        r.store(y[0], data);
+                        y
+                    },
+                ),
+            };
+            if shift.is_some() {
+                let target = io.target()[start..end].chunks_mut(L::Register::LANES);
+                for (from, to) in room.0.chunks_exact(L::Register::LANES).zip(target) {
+                    put(r, r.load(from), to);
+                }
             }
+            sums
         },
     )
 }

@@ -6,18 +6,20 @@ use super::room::Room;
 use super::sparse::Recipe;
 use crate::elem::{Float, Scratch};
 use crate::elementary::ExpTerm;
+use crate::isa::MOST_LANES;
 use crate::isa::{Lanes, Register};
-use crate::kernel::across::MOST_LANES;
 use crate::kernel::transpose;
 use crate::labels::Targets;
 use crate::walk::put;
 
-/// Elements in a block of very few classes: clearing more room would take longer than a few rows.
+/// Elements in a block of very few classes, and of a few: clearing more room would take longer than a few rows.
+const TINY: usize = 512;
 const LITTLE: usize = 1024;
 
 /// Room for the planes of a block, and for the slopes of a cap.
 pub(super) struct Block<E: Float> {
-    little: Scratch<E, LITTLE>,
+    tiny: Scratch<E, TINY>,
+    little: Option<Scratch<E, LITTLE>>,
     room: Room<E>,
     slopes: Room<E>,
 }
@@ -25,14 +27,19 @@ pub(super) struct Block<E: Float> {
 impl<E: Float> Block<E> {
     #[inline(always)]
     pub(super) fn new() -> Self {
-        Block { little: Scratch([E::ZERO; LITTLE]), room: Room::new(), slopes: Room::new() }
+        let tiny = Scratch([E::ZERO; TINY]);
+        Block { tiny, little: None, room: Room::new(), slopes: Room::new() }
     }
 
     /// Room for the planes of so many classes and what transposing them needs, and for slopes.
     #[inline(always)]
-    pub(super) fn planes(&mut self, classes: usize) -> (&mut [E], &mut Room<E>) {
-        let planes = match transpose::room::<E>(classes) {
-            len if len <= LITTLE => &mut self.little.0[..len],
+    pub(super) fn planes<L: Lanes<E>>(&mut self, _: L, classes: usize) -> (&mut [E], &mut Room<E>) {
+        let planes = match transpose::room::<E, L>(classes) {
+            len if len <= TINY => &mut self.tiny.0[..len],
+            len if len <= LITTLE => {
+                let little = self.little.get_or_insert_with(|| Scratch([E::ZERO; LITTLE]));
+                &mut little.0[..len]
+            }
             len => self.room.get(len),
         };
         (planes, &mut self.slopes)

@@ -32,7 +32,7 @@ impl<E: Float> Kernel<E> for FewClasses<'_, E> {
         let mut job = self.0;
         let (rows, classes) = job.pass.shape();
         let mut block = Block::new();
-        let (planes, slopes) = block.planes(classes);
+        let (planes, slopes) = block.planes(l, classes);
         let exp = ExpTerm::new(l.register());
         let gradient = matches!(job.pass, Pass::Gradient(_));
         let mut totals = [Compensated::new(l); 2];

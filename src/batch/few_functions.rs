@@ -3,8 +3,8 @@
 
 use super::block::Block;
 use crate::elem::Float;
+use crate::isa::MOST_LANES;
 use crate::isa::{Kernel, Lanes};
-use crate::kernel::across::MOST_LANES;
 use crate::kernel::across_functions::{Function, RowBlock};
 use crate::kernel::transpose::{from_planes, to_planes};
 use crate::view::{Io, Rows};
@@ -25,7 +25,7 @@ impl<E: Float> Kernel<E> for FewLogSumExp<'_, E> {
         let (_, classes) = self.logits.shape();
         let function = Function::LogSumExp;
         let mut room = Block::new();
-        let (planes, _) = room.planes(classes);
+        let (planes, _) = room.planes(l, classes);
         let (mut max, mut sum) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
         let (max, sum) = (&mut max[..L::LANES], &mut sum[..L::LANES]);
         for (i, out) in self.out.chunks_mut(L::LANES).enumerate() {
@@ -61,7 +61,7 @@ impl<E: Float> Kernel<E> for FewMap<'_, '_, E> {
         let FewMap { function, io } = self;
         let (rows, classes) = io.shape();
         let mut room = Block::new();
-        let (planes, _) = room.planes(classes);
+        let (planes, _) = room.planes(l, classes);
         let (mut max, mut sum) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
         let (max, sum) = (&mut max[..L::LANES], &mut sum[..L::LANES]);
         let mut start = 0;

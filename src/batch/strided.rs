@@ -161,7 +161,7 @@ impl<E: Float> StridedJob<'_, E> {
         let gradient = !matches!(self.pass, StridedPass::LossOnly(_));
         let exp = ExpTerm::new(l.register());
         let mut block = Block::new();
-        let (planes, slopes) = block.planes(classes);
+        let (planes, slopes) = block.planes(l, classes);
         for o in 0..outer {
             let mut start = 0;
             while start < inner {

@@ -108,6 +108,9 @@ pub trait Square<E: Float>: Lanes<E> {
     fn store_rows(self, rows: [Self::V; MOST_IN_REGISTER], dst: &mut [E], stride: usize);
 }
 
+/// Lanes of the virtual vector: enough for any element type.
+pub(crate) const MOST_LANES: usize = 32;
+
 /// Lanes of a register: enough for any instruction set and element type.
 pub const MOST_IN_REGISTER: usize = 16;
 

@@ -2,7 +2,7 @@
 
 use crate::elem::Float;
 use crate::elementary::ExpTerm;
-use crate::isa::Lanes;
+use crate::isa::{Lanes, MOST_LANES};
 use crate::walk;
 use core::ops::Range;
 
@@ -362,9 +362,6 @@ fn in_tiles_of_one<E: Float, R: Lanes<E>, const N: usize>(
     sums
 }
 
-/// Lanes of the virtual vector: enough for any element type.
-pub(crate) const MOST_LANES: usize = 32;
-
 /// A sum and what its additions dropped.
 #[derive(Clone, Copy)]
 pub(crate) struct Compensated<V> {
@@ -394,18 +391,25 @@ impl<V: Copy> Compensated<V> {
         l.add(self.sum, self.dropped)
     }
 
-    /// The sum of all lanes.
+    /// The sum of all lanes, by halves.
     #[inline(always)]
     pub(crate) fn fold<E: Float, L: Lanes<E, V = V>>(self, l: L) -> f64 {
-        let mut total = 0.0;
-        for part in [self.sum, self.dropped] {
-            let mut lanes = [E::ZERO; MOST_LANES];
-            l.store(part, &mut lanes[..L::LANES]);
-            for lane in &lanes[..L::LANES] {
-                total += lane.to_f64();
-            }
+        let (mut sum, mut dropped) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
+        l.store(self.sum, &mut sum[..L::LANES]);
+        l.store(self.dropped, &mut dropped[..L::LANES]);
+        let mut lanes = [0.0; MOST_LANES];
+        for (lane, (sum, dropped)) in lanes.iter_mut().zip(sum.into_iter().zip(dropped)) {
+            *lane = sum.to_f64() + dropped.to_f64();
         }
-        total
+        let mut half = MOST_LANES / 2;
+        while half > 0 {
+            let (low, high) = lanes.split_at_mut(half);
+            for (low, high) in low.iter_mut().zip(high) {
+                *low += *high;
+            }
+            half /= 2;
+        }
+        lanes[0]
     }
 }
 

@@ -2,8 +2,7 @@
 //! where they are wanted the loss and the derivative of each element.
 
 use crate::elem::Float;
-use crate::isa::Lanes;
-use crate::kernel::across::MOST_LANES;
+use crate::isa::{Lanes, MOST_LANES};
 use crate::view::RowIo;
 use crate::walk::{self, Skip};
 

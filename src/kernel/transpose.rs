@@ -5,14 +5,18 @@
 //! behind it.
 
 use crate::elem::Float;
-use crate::isa::{Lanes, MOST_IN_REGISTER, Square};
+use crate::isa::{Lanes, Square};
 use crate::view::{Rows, RowsMut};
 
 /// Elements that the planes of a block need, and besides them rows that are shorter than a register.
-pub(crate) const fn room<E: Float>(classes: usize) -> usize {
-    let planes = if classes < MOST_IN_REGISTER { MOST_IN_REGISTER } else { classes };
-    let rows = if classes < MOST_IN_REGISTER { MOST_IN_REGISTER } else { 0 };
-    (planes + rows) * E::LANES
+#[inline(always)]
+pub(crate) fn room<E: Float, L: Lanes<E>>(classes: usize) -> usize {
+    let lanes = Native::<E, L>::LANES;
+    if classes < lanes {
+        lanes * L::LANES + (L::LANES - 1) * classes + lanes
+    } else {
+        classes * L::LANES
+    }
 }
 
 /// Element `i` of plane `c` becomes element `c` of row `start + i`, for `count` rows, at most `L::LANES`; what the
