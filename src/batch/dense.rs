@@ -141,7 +141,7 @@ impl<E: Float> DenseRecipe<'_, E> {
         }
         let ask = Ask { excluded: Some(top), scale, moments: Moments::None, spread: Spread::Off };
         let others = match &mut io {
-            Some(io) if keep => token.run(StatsInto { io, ask, beside: t }),
+            Some(io) if keep => token.run(StatsInto { io, ask, seek: false, beside: t }).0,
             Some(io) => logits.stats(token, io.source(), ask, cap),
             None => logits.stats(token, given, ask, cap),
         };

@@ -125,7 +125,11 @@ impl<E: Float> Job for MapJob<'_, E> {
             let mut io = self.io.row(row);
             let keep = matches!(self.map, Map::Softmax) && io.source().len() <= E::TILE;
             let stats = match keep {
-                true => token.run(StatsInto { io: &mut io, ask: Ask::PLAIN, beside: &[] }),
+                true => {
+                    token
+                        .run(StatsInto { io: &mut io, ask: Ask::PLAIN, seek: false, beside: &[] })
+                        .0
+                }
                 false => stats(token, io.source(), parts),
             };
             if !stats.is_positive() {

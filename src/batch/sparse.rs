@@ -2,16 +2,15 @@
 
 use super::few::{FewClasses, are_few};
 use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical};
-use super::statistics::{RowStatistics, first_of, write_statistics};
+use super::statistics::{Block, RowStatistics, first_of};
 use super::{Weighing, long_row, split_rows};
 use crate::elem::Float;
 use crate::isa::Token;
-use crate::kernel::argmax::Largest;
 use crate::kernel::gradient::Gradient;
 use crate::kernel::stats::{Ask, Moments, Spread, Stats, StatsInto};
 use crate::labels::Targets;
 use crate::loss::Sparse;
-use crate::loss::row::{Apart, LabelRows, LabelTerms, OfLabels, TOGETHER};
+use crate::loss::row::{LabelRows, LabelTerms, OfLabels, TOGETHER};
 use crate::par::{Job, SUMS};
 use crate::view::{Io, RowIo, Rows};
 
@@ -134,19 +133,41 @@ impl<E: Float> Job for SparseJob<'_, E> {
 impl<E: Float> SparseJob<'_, E> {
     /// Those of all rows, in a pass of its own.
     fn write_statistics(&mut self) {
-        if self.statistics.is_none() {
-            return;
-        }
-        let mut room = CapRoom::new();
-        for row in 0..self.rows() {
-            self.write_statistics_of(row, &mut room);
+        let (rows, mut room) = (self.rows(), CapRoom::new());
+        let mut start = 0;
+        while self.statistics.is_some() && start < rows {
+            let end = rows.min(start + TOGETHER);
+            let mut block = Block::new(end - start);
+            for (i, row) in (start..end).enumerate() {
+                block.classes[i] = self.targets.class(row);
+                self.enter_statistics(row, &mut block, i, &mut room);
+            }
+            self.write_block(start, &block);
+            start = end;
         }
     }
 
-    fn write_statistics_of(&mut self, row: usize, room: &mut CapRoom<E>) {
-        let Some(out) = &mut self.statistics else { return };
-        let (logits, class) = (self.pass.logits(), self.targets.class(row));
-        write_statistics(self.token, logits.row(row), class, &self.recipe.logits, out, row, room);
+    /// Enters a row that is read for nothing else.
+    fn enter_statistics(&self, row: usize, block: &mut Block, i: usize, room: &mut CapRoom<E>) {
+        let Some(wanted) = &self.statistics else { return };
+        let ask = Ask {
+            excluded: block.classes[i],
+            scale: self.recipe.logits.factor(),
+            moments: wanted.moments(),
+            spread: Spread::Off,
+        };
+        let logits = self.pass.logits();
+        let seek = wanted.argmax.is_some();
+        let (label, others, argmax) =
+            self.recipe.read(self.token, logits.row(row), ask, seek, 1, room);
+        block.rows.enter(i, &others, label.to_f64());
+        block.argmax[i] = argmax;
+    }
+
+    fn write_block(&mut self, start: usize, block: &Block) {
+        if let Some(out) = &mut self.statistics {
+            out.write(self.token, start, self.recipe.logits.factor::<E>().to_f64(), block);
+        }
     }
 
     /// Row by row, each in at most so many parts, but for the arithmetic between the two passes.
@@ -172,13 +193,13 @@ impl<E: Float> SparseJob<'_, E> {
         parts: usize,
         room: &mut CapRoom<E>,
     ) -> Block {
-        let mut block = Block { rows: LabelRows::default(), classes: [None; TOGETHER] };
+        let mut block = Block::new(end - start);
         for (i, row) in (start..end).enumerate() {
             let class = self.targets.class(row);
             block.classes[i] = class;
             let Some(y) = class else {
                 // Room of its own: the slopes of the rows before it are needed yet.
-                self.write_statistics_of(row, &mut CapRoom::new());
+                self.enter_statistics(row, &mut block, i, &mut CapRoom::new());
                 continue;
             };
             let mut ask = self.recipe.ask(y);
@@ -196,15 +217,12 @@ impl<E: Float> SparseJob<'_, E> {
                     self.recipe.read_into(self.token, io.row(row), ask, seek, parts, (room, slopes))
                 }
             };
-            if let Some(out) = &mut self.statistics {
-                let scale = ask.scale.to_f64();
-                let apart = Apart { others, label: label.to_f64(), scale };
-                out.write(self.token, row, apart, true, argmax);
-            }
+            block.argmax[i] = argmax;
             let weight = self.row_weights.map_or(1.0, |w| w[row].to_f64());
             let upstream = self.upstream.map_or(1.0, |u| u[row].to_f64());
             self.recipe.enter(&mut block.rows, i, (others, label, y), weight, upstream);
         }
+        self.write_block(start, &block);
         block
     }
 
@@ -249,12 +267,6 @@ impl<E: Float> SparseJob<'_, E> {
             canonical(io.target(), coefficients);
         }
     }
-}
-
-/// Some rows between the passes.
-struct Block {
-    rows: LabelRows,
-    classes: [Option<usize>; TOGETHER],
 }
 
 /// Elements that rows of a block may have together: the gradient pass finds them in the first-level cache.
@@ -318,9 +330,7 @@ impl<'a, E: Float> Recipe<'a, E> {
         weight: f64,
         upstream: f64,
     ) {
-        (rows.max[i], rows.sum[i]) = (others.max, others.sum);
-        (rows.other_weight[i], rows.shortfall[i]) = (others.weight, others.shortfall);
-        rows.label[i] = label.to_f64();
+        rows.enter(i, &others, label.to_f64());
         rows.label_weight[i] = self.class_weights.map_or(1.0, |w| w[y].to_f64());
         rows.weight[i] = weight;
         rows.outer[i] = self.logits.scale * weight * upstream;
@@ -336,13 +346,17 @@ impl<'a, E: Float> Recipe<'a, E> {
         parts: usize,
         room: &mut CapRoom<E>,
     ) -> (E, Stats, usize) {
-        let label = self.logits.one(token, x[ask.excluded.unwrap_or(0)]);
+        // A label that weighs nothing leaves the others as they are.
+        let label = ask.excluded.map_or(E::NEG_INFINITY, |y| self.logits.one(token, x[y]));
         let others = match parts {
             1 => self.logits.stats(token, x, ask, room),
             _ => long_row::stats(token, &self.logits, x, ask, parts),
         };
-        let largest = label.to_f64().max(others.max);
-        let argmax = if seek { first_of(token, x, &self.logits, largest, room) } else { 0 };
+        let argmax = match ask.excluded {
+            _ if !seek => 0,
+            Some(y) if others.max < label.to_f64() => y,
+            _ => first_of(token, x, &self.logits, others.max, room),
+        };
         (label, others, argmax)
     }
 
@@ -361,7 +375,7 @@ impl<'a, E: Float> Recipe<'a, E> {
         }
         let mut io = self.logits.capped_in_target(token, io, room, slopes);
         let label = io.source()[ask.excluded.unwrap_or(0)];
-        let argmax = if seek { token.run(Largest(io.source())).1 } else { 0 };
-        (label, token.run(StatsInto { io: &mut io, ask, beside: &[] }), argmax)
+        let (others, argmax) = token.run(StatsInto { io: &mut io, ask, seek, beside: &[] });
+        (label, others, argmax)
     }
 }

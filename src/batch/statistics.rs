@@ -6,8 +6,8 @@ use crate::elem::Float;
 use crate::error::Error;
 use crate::isa::Token;
 use crate::kernel::argmax::First;
-use crate::kernel::stats::{Ask, Moments, Spread};
-use crate::loss::row::{Apart, Entropy};
+use crate::kernel::stats::Moments;
+use crate::loss::row::{LabelRows, Likelihoods, OfLikelihoods, TOGETHER};
 
 /// Where the statistics of the rows go, one element for each row; what is `None` is not wanted.
 ///
@@ -100,60 +100,55 @@ impl<E: Float> RowStatistics<'_, E> {
         if self.entropy.is_some() { Moments::First } else { Moments::None }
     }
 
-    /// Writes what is wanted of a row; `apart` is from its label, if it has one.
-    pub(crate) fn write(
-        &mut self,
-        token: Token,
-        row: usize,
-        apart: Apart,
-        has_label: bool,
-        argmax: usize,
-    ) {
-        let (nll, entropy) = token.run(Entropy(apart));
-        let lost = nll.loss.is_nan();
-        let put = |value: f64| if lost || value.is_nan() { E::NAN } else { E::from_f64(value) };
-        if let Some(max) = &mut self.max {
-            max[row] = put(apart.top());
-        }
-        if let Some(lse) = &mut self.log_sum_exp {
-            lse[row] = put(apart.top() + nll.log_sum);
-        }
-        if let Some(logit) = &mut self.target_logit {
-            logit[row] = if has_label { put(apart.label * apart.scale) } else { E::ZERO };
-        }
-        if let Some(prob) = &mut self.target_log_prob {
-            prob[row] = if has_label { put(0.0 - nll.loss) } else { E::ZERO };
-        }
-        if let Some(out) = &mut self.entropy {
-            out[row] = put(entropy);
-        }
-        if let Some(out) = &mut self.argmax {
-            out[row] = if lost { 0 } else { argmax };
+    /// Writes what is wanted of some rows, from row `start` on; `scale` is what their logits are multiplied by.
+    pub(super) fn write(&mut self, token: Token, start: usize, scale: f64, block: &Block) {
+        let rows = &block.rows;
+        let mut out = Likelihoods::default();
+        token.run(OfLikelihoods { scale, rows, count: block.count, out: &mut out });
+        for i in 0..block.count {
+            let row = start + i;
+            let has_label = block.classes[i].is_some();
+            let lost = out.loss[i].is_nan();
+            let put = |value: f64| if lost || value.is_nan() { E::NAN } else { E::from_f64(value) };
+            let of_label = |value: f64| if has_label { put(value) } else { E::ZERO };
+            let top = rows.top(i, scale);
+            if let Some(max) = &mut self.max {
+                max[row] = put(top);
+            }
+            if let Some(lse) = &mut self.log_sum_exp {
+                lse[row] = put(top + out.log_sum[i]);
+            }
+            if let Some(logit) = &mut self.target_logit {
+                logit[row] = of_label(rows.label[i] * scale);
+            }
+            if let Some(prob) = &mut self.target_log_prob {
+                prob[row] = of_label(0.0 - out.loss[i]);
+            }
+            if let Some(entropy) = &mut self.entropy {
+                entropy[row] = put(out.entropy[i]);
+            }
+            if let Some(argmax) = &mut self.argmax {
+                argmax[row] = if lost { 0 } else { block.argmax[i] };
+            }
         }
     }
 }
 
-/// Writes what is wanted of a row that is read for nothing else.
-pub(crate) fn write_statistics<E: Float>(
-    token: Token,
-    x: &[E],
-    class: Option<usize>,
-    logits: &LogitMap,
-    out: &mut RowStatistics<'_, E>,
-    row: usize,
-    room: &mut CapRoom<E>,
-) {
-    let scale = logits.factor::<E>();
-    let ask = Ask { excluded: class, scale, moments: out.moments(), spread: Spread::Off };
-    let others = logits.stats(token, x, ask, room);
-    // A label that weighs nothing leaves the others as they are.
-    let label = class.map_or(E::NEG_INFINITY, |y| logits.one(token, x[y]));
-    let apart = Apart { others, label: label.to_f64(), scale: scale.to_f64() };
-    let argmax = match out.argmax {
-        Some(_) => first_of(token, x, logits, apart.largest(), room),
-        None => 0,
-    };
-    out.write(token, row, apart, class.is_some(), argmax);
+/// Some rows between the passes over them.
+pub(super) struct Block {
+    pub(super) rows: LabelRows,
+    /// The labels of the rows that have one.
+    pub(super) classes: [Option<usize>; TOGETHER],
+    /// The first of the largest logits, if it is wanted.
+    pub(super) argmax: [usize; TOGETHER],
+    pub(super) count: usize,
+}
+
+impl Block {
+    pub(super) fn new(count: usize) -> Self {
+        let rows = LabelRows::default();
+        Block { rows, classes: [None; TOGETHER], argmax: [0; TOGETHER], count }
+    }
 }
 
 /// The first class whose logit is `top`, among those that the loss sees.

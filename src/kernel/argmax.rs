@@ -36,8 +36,9 @@ impl<E: Float> Kernel<E> for Largest<'_, E> {
 /// Virtual vectors that are searched at once.
 const VECTORS: usize = 4;
 
+/// The first index of `value`, unless it is nowhere.
 #[inline(always)]
-fn first<E: Float, L: Lanes<E>>(l: L, x: &[E], value: E) -> Option<usize> {
+pub(super) fn first<E: Float, L: Lanes<E>>(l: L, x: &[E], value: E) -> Option<usize> {
     let (wanted, one, zero) = (l.splat(value), l.splat(E::ONE), l.splat(E::ZERO));
     let length = VECTORS * L::LANES;
     for (i, run) in x.chunks(length).enumerate() {
@@ -50,7 +51,24 @@ fn first<E: Float, L: Lanes<E>>(l: L, x: &[E], value: E) -> Option<usize> {
             |found, x| l.max(found, l.select_eq(x, wanted, one, zero)),
         );
         if l.fold_max(found) > E::ZERO {
-            return run.iter().position(|x| *x == value).map(|j| i * length + j);
+            return in_run(l, run, wanted).map(|j| i * length + j);
+        }
+    }
+    None
+}
+
+/// The same in one run, the first vector that has it first.
+#[inline(always)]
+fn in_run<E: Float, L: Lanes<E>>(l: L, run: &[E], wanted: L::V) -> Option<usize> {
+    let none = l.splat(E::NEG_INFINITY);
+    let minus_lane = l.sub(l.splat(E::ZERO), l.load(E::LANE_NUMBERS));
+    for (i, vector) in run.chunks(L::LANES).enumerate() {
+        let whole = vector.len() == L::LANES;
+        let x = if whole { l.load(vector) } else { l.load_padded(vector, E::NAN) };
+        // The largest of the negative numbers is the first lane.
+        let lane = l.fold_max(l.select_eq(x, wanted, minus_lane, none));
+        if lane > E::NEG_INFINITY {
+            return Some(i * L::LANES + (E::ZERO - lane).to_f64() as usize);
         }
     }
     None

@@ -4,6 +4,7 @@
 //! A tile is read twice while it is in the first-level cache, a row once from memory. Lanes add up
 //! in `E` inside a tile and in `f64` across tiles, in the fixed tree of [`Tree`].
 
+use super::argmax;
 use super::tree::Tree;
 use crate::elem::Float;
 use crate::elementary::{ExpTerm, exp_f64};
@@ -161,21 +162,29 @@ impl<E: Float> Kernel<E> for StatsOf<'_, E> {
 /// The statistics of a row of at most a tile, which leaves `e^u` in its target.
 ///
 /// While a row is in the first-level cache, scaling these is cheaper than to compute them again.
-/// At the excluded class it leaves 0. It has no second moment.
+/// At the excluded class it leaves 0. It has no second moment. The first of the largest logits goes with them, if it
+/// is sought.
 pub(crate) struct StatsInto<'a, 'r, E> {
     pub(crate) io: &'a mut RowIo<'r, E>,
     pub(crate) ask: Ask<'a, E>,
+    pub(crate) seek: bool,
     /// A row of another matrix, whose next row is asked for as well; or none.
     pub(crate) beside: &'a [E],
 }
 
 impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
-    type Out = Stats;
+    type Out = (Stats, usize);
 
     #[inline(always)]
-    fn run<L: Lanes<E>>(self, l: L) -> Stats {
-        let StatsInto { io, ask, beside } = self;
+    fn run<L: Lanes<E>>(self, l: L) -> (Stats, usize) {
+        let StatsInto { io, ask, seek, beside } = self;
         let frame = Frame::new(l, io.source(), ask);
+        let max = E::from_f64(frame.stats.max);
+        let argmax = match ask.excluded {
+            _ if !seek => 0,
+            Some(y) if max < io.source()[y] => y,
+            _ => argmax::first(l, io.source(), max).unwrap_or(0),
+        };
         let r = l.register();
         let exp = ExpTerm::new(r);
         let (reference, scale) = (r.splat(frame.reference), r.splat(ask.scale));
@@ -192,7 +201,7 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
                 },
             );
             let [sum, first] = walk::totals(l, sums);
-            return Stats { sum, moments: [first, 0.0], ..frame.stats };
+            return (Stats { sum, moments: [first, 0.0], ..frame.stats }, argmax);
         }
         let [sum] = if ask.scale == E::ONE {
             walk::map_sum(
@@ -213,7 +222,7 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
                 |x| [exp.of(r, r.mul(scale, r.sub(x, reference)))],
             )
         };
-        Stats { sum: l.fold_add(sum).to_f64(), ..frame.stats }
+        (Stats { sum: l.fold_add(sum).to_f64(), ..frame.stats }, argmax)
     }
 }
 

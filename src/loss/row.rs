@@ -69,6 +69,8 @@ pub(crate) struct LabelRows {
     pub(crate) sum: [f64; TOGETHER],
     pub(crate) other_weight: [f64; TOGETHER],
     pub(crate) shortfall: [f64; TOGETHER],
+    /// `Σ e^u u`, for the entropy alone.
+    pub(crate) first: [f64; TOGETHER],
     /// The label's logit and weight `w_y`.
     pub(crate) label: [f64; TOGETHER],
     pub(crate) label_weight: [f64; TOGETHER],
@@ -76,6 +78,31 @@ pub(crate) struct LabelRows {
     pub(crate) weight: [f64; TOGETHER],
     /// Multiplies the gradient.
     pub(crate) outer: [f64; TOGETHER],
+}
+
+impl LabelRows {
+    /// Enters the statistics of a row's other classes, and its label's logit.
+    pub(crate) fn enter(&mut self, i: usize, others: &Stats, label: f64) {
+        (self.max[i], self.sum[i], self.first[i]) = (others.max, others.sum, others.moments[0]);
+        (self.other_weight[i], self.shortfall[i]) = (others.weight, others.shortfall);
+        self.label[i] = label;
+    }
+
+    /// The likelihoods of the register of rows at an index.
+    #[inline(always)]
+    fn nll<R: Lanes<f64>>(&self, r: R, at: usize, scale: f64) -> Nll<R::V> {
+        let end = at + R::LANES;
+        let (max, label) = (r.load(&self.max[at..end]), r.load(&self.label[at..end]));
+        let sum = r.load(&self.sum[at..end]);
+        let sum = r.select_eq(label, r.splat(f64::INFINITY), r.splat(f64::NAN), sum);
+        Nll::new(r, sum, r.mul(r.splat(scale), r.sub(label, max)))
+    }
+
+    /// The largest of all logits of a row, scaled.
+    pub(crate) fn top(&self, i: usize, scale: f64) -> f64 {
+        let (max, label) = (self.max[i], self.label[i]);
+        scale * if label < max { max } else { label }
+    }
 }
 
 /// What becomes of them.
@@ -89,6 +116,31 @@ pub(crate) struct LabelTerms {
     pub(crate) factor: [f64; TOGETHER],
     pub(crate) spread: [f64; TOGETHER],
     pub(crate) at_label: [f64; TOGETHER],
+}
+
+/// Runs `f` on one register after the other of the first `count` of the rows.
+#[inline(always)]
+fn by_registers<L: Lanes<f64>>(l: L, count: usize, f: impl RegisterOfRows) {
+    // A group of registers may be wider than the rows, one register is not.
+    if L::Register::LANES <= TOGETHER {
+        each(l.register(), count, f);
+    } else {
+        each(l.register().register(), count, f);
+    }
+}
+
+#[inline(always)]
+fn each<R: Lanes<f64>>(r: R, count: usize, mut f: impl RegisterOfRows) {
+    let mut at = 0;
+    while at < count {
+        f.run(r, at);
+        at += R::LANES;
+    }
+}
+
+/// What is done to a register of rows, those from a number on. (A closure cannot be generic.)
+trait RegisterOfRows {
+    fn run<R: Lanes<f64>>(&mut self, r: R, at: usize);
 }
 
 /// The losses of rows with labels.
@@ -110,36 +162,18 @@ impl Kernel<f64> for OfLabels<'_> {
     type Out = ();
 
     #[inline(always)]
-    fn run<L: Lanes<f64>>(mut self, l: L) {
-        // A group of registers may be wider than the rows, one register is not.
-        if L::Register::LANES <= TOGETHER {
-            self.each(l.register());
-        } else {
-            self.each(l.register().register());
-        }
+    fn run<L: Lanes<f64>>(self, l: L) {
+        by_registers(l, self.count, self);
     }
 }
 
-impl OfLabels<'_> {
+impl RegisterOfRows for OfLabels<'_> {
     #[inline(always)]
-    fn each<R: Lanes<f64>>(&mut self, r: R) {
-        let mut at = 0;
-        while at < self.count {
-            self.register(r, at);
-            at += R::LANES;
-        }
-    }
-
-    #[inline(always)]
-    fn register<R: Lanes<f64>>(&mut self, r: R, at: usize) {
+    fn run<R: Lanes<f64>>(&mut self, r: R, at: usize) {
         let end = at + R::LANES;
         let (zero, nan) = (r.splat(0.0), r.splat(f64::NAN));
         let rows = self.rows;
-        let (max, label) = (r.load(&rows.max[at..end]), r.load(&rows.label[at..end]));
-        let scale = r.splat(self.scale);
-        let sum = r.load(&rows.sum[at..end]);
-        let sum = r.select_eq(label, r.splat(f64::INFINITY), nan, sum);
-        let nll = Nll::new(r, sum, r.mul(scale, r.sub(label, max)));
+        let nll = rows.nll(r, at, self.scale);
         let facts = Facts {
             nll,
             label_weight: r.load(&rows.label_weight[at..end]),
@@ -150,7 +184,8 @@ impl OfLabels<'_> {
         let (z, z_prob) = if self.z_loss == 0.0 {
             (zero, zero)
         } else {
-            let top = r.mul(scale, r.select_lt(label, max, max, label));
+            let (max, label) = (r.load(&rows.max[at..end]), r.load(&rows.label[at..end]));
+            let top = r.mul(r.splat(self.scale), r.select_lt(label, max, max, label));
             z_loss::terms(r, self.z_loss, r.add(top, nll.log_sum))
         };
         let weight = r.load(&rows.weight[at..end]);
@@ -200,16 +235,45 @@ impl Kernel<f64> for OfTargets {
     }
 }
 
-/// The likelihood and the entropy.
-pub(crate) struct Entropy(pub(crate) Apart);
+/// What statistics of rows with labels are made of; one number for each row.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Likelihoods {
+    /// `-ln p_y`; NaN where there is no likelihood.
+    pub(crate) loss: [f64; TOGETHER],
+    /// `lse` less the largest of all logits.
+    pub(crate) log_sum: [f64; TOGETHER],
+    /// `-Σ p ln p`
+    pub(crate) entropy: [f64; TOGETHER],
+}
 
-impl Kernel<f64> for Entropy {
-    type Out = (Nll<f64>, f64);
+/// The likelihoods of the first `count` of some rows.
+pub(crate) struct OfLikelihoods<'a> {
+    /// What logits are multiplied by.
+    pub(crate) scale: f64,
+    pub(crate) rows: &'a LabelRows,
+    pub(crate) count: usize,
+    pub(crate) out: &'a mut Likelihoods,
+}
+
+impl Kernel<f64> for OfLikelihoods<'_> {
+    type Out = ();
 
     #[inline(always)]
-    fn run<L: Lanes<f64>>(self, _: L) -> (Nll<f64>, f64) {
-        let nll = self.0.nll();
-        (nll, entropy::of_softmax(One, &nll, self.0.others.moments[0]))
+    fn run<L: Lanes<f64>>(self, l: L) {
+        by_registers(l, self.count, self);
+    }
+}
+
+impl RegisterOfRows for OfLikelihoods<'_> {
+    #[inline(always)]
+    fn run<R: Lanes<f64>>(&mut self, r: R, at: usize) {
+        let end = at + R::LANES;
+        let nll = self.rows.nll(r, at, self.scale);
+        let entropy = entropy::of_softmax(r, &nll, r.load(&self.rows.first[at..end]));
+        let out = &mut *self.out;
+        r.store(nll.loss, &mut out.loss[at..end]);
+        r.store(nll.log_sum, &mut out.log_sum[at..end]);
+        r.store(entropy, &mut out.entropy[at..end]);
     }
 }
 
