@@ -45,12 +45,6 @@ pub(crate) fn exp_below<E: Float, L: Lanes<E>>(l: L, u: L::V) -> L::V {
 /// Coefficients of [`Float::EXP_2_FRACTION`]: enough for any element type.
 const MOST_COEFFICIENTS: usize = 11;
 
-/// Constants on the stack of a kernel. Their alignment is that of the whole stack frame: without it registers that
-/// are laid aside there may cross cache lines, at twice the cost, or not, from one run of a program to the next.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Aligned<E, const N: usize>([E; N]);
-
 /// `e^u` of the terms of a sum, and its constants.
 ///
 /// The compiler does not see that they are constants: it would broadcast each of them again for each register,
@@ -66,18 +60,16 @@ pub(crate) struct ExpTerm<V> {
 impl<V: Copy> ExpTerm<V> {
     #[inline(always)]
     pub(crate) fn new<E: Float, L: Lanes<E, V = V>>(l: L) -> Self {
-        let mut constants = Aligned([E::ZERO; 3 + MOST_COEFFICIENTS]);
-        let Aligned([floor, log2_e, magic, fraction @ ..]) = &mut constants;
-        (*floor, *log2_e, *magic) = (E::EXP_FLOOR, E::LOG2_E, E::ROUND_TO_EXPONENT);
-        for (place, c) in fraction.iter_mut().zip(E::EXP_2_FRACTION) {
-            *place = *c;
-        }
-        let Aligned([floor, log2_e, magic, coefficients @ ..]) = black_box(constants);
         let mut fraction = [l.splat(E::ZERO); MOST_COEFFICIENTS];
-        for (vector, c) in fraction.iter_mut().zip(coefficients) {
-            *vector = l.splat(c);
+        for (vector, c) in fraction.iter_mut().zip(E::EXP_2_FRACTION) {
+            *vector = l.splat(black_box(*c));
         }
-        ExpTerm { floor: l.splat(floor), log2_e: l.splat(log2_e), magic: l.splat(magic), fraction }
+        ExpTerm {
+            floor: l.splat(black_box(E::EXP_FLOOR)),
+            log2_e: l.splat(black_box(E::LOG2_E)),
+            magic: l.splat(black_box(E::ROUND_TO_EXPONENT)),
+            fraction,
+        }
     }
 
     /// `e^u`, `u <= 0`, to (3 + |u| / 4) ULP; 0 where that is no normal number, and for `u = 0` exactly 1.
