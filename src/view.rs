@@ -132,7 +132,7 @@ impl<'a, T> Rows<'a, T> {
 
     /// Row `r` and everything behind it, and how far apart rows start.
     #[inline(always)]
-    pub(crate) fn from(&self, r: usize) -> (&'a [T], usize) {
+    pub(crate) fn rest(&self, r: usize) -> (&'a [T], usize) {
         (&self.data[r * self.shape.row_stride..], self.shape.row_stride)
     }
 
@@ -234,7 +234,7 @@ impl<'a, T> RowsMut<'a, T> {
 
     /// Row `r` and everything behind it, and how far apart rows start.
     #[inline(always)]
-    pub(crate) fn from_mut(&mut self, r: usize) -> (&mut [T], usize) {
+    pub(crate) fn rest_mut(&mut self, r: usize) -> (&mut [T], usize) {
         (&mut self.data[r * self.shape.row_stride..], self.shape.row_stride)
     }
 

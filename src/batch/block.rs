@@ -37,7 +37,7 @@ impl<E: Float> Block<E> {
         let planes = match transpose::room::<E, L>(classes) {
             len if len <= TINY => &mut self.tiny.0[..len],
             len if len <= LITTLE => {
-                let little = self.little.get_or_insert_with(|| Scratch([E::ZERO; LITTLE]));
+                let little = self.little.get_or_insert(Scratch([E::ZERO; LITTLE]));
                 &mut little.0[..len]
             }
             len => self.room.get(len),

@@ -31,7 +31,7 @@ pub(crate) fn to_planes<E: Float, L: Lanes<E>>(
 ) {
     let r = l.register().register();
     let (lanes, classes) = (Native::<E, L>::LANES, rows.classes());
-    let (mut source, mut stride) = rows.from(start);
+    let (mut source, mut stride) = rows.rest(start);
     if classes == 2 && stride == 2 && count == L::LANES {
         let (first, second) = room.split_at_mut(L::LANES);
         let pairs = source[..2 * L::LANES].chunks_exact(2 * lanes);
@@ -92,7 +92,7 @@ pub(crate) fn from_planes<E: Float, L: Lanes<E>>(
 ) {
     let r = l.register().register();
     let (lanes, classes) = (Native::<E, L>::LANES, rows.shape().1);
-    let (target, stride) = rows.from_mut(start);
+    let (target, stride) = rows.rest_mut(start);
     if classes == 2 && stride == 2 && count == L::LANES {
         let (first, second) = room.split_at(L::LANES);
         let pairs = target[..2 * L::LANES].chunks_exact_mut(2 * lanes);
