@@ -372,16 +372,16 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
         #[inline(always)]
         |start, end| {
             let padded = skip.padded(l, io.source(), start, end, &mut room);
-            let shift = match &padded {
-                Some(block) => Some(shift(block, &io.source()[start..end])),
-                None => None,
-            };
+            let is_padded = padded.is_some();
+            let mut moved = 0;
+            if let Some(block) = &padded {
+                moved = shift(block, &io.source()[start..end]);
+            }
+            let (ahead, beside) = (ahead.wrapping_add(moved), beside.wrapping_add(moved));
             let block = match padded {
                 Some(block) => RowIo::InPlace(block),
                 None => io.part(start, start + BLOCK * L::LANES),
             };
-            let ahead = ahead.wrapping_add(shift.unwrap_or(0));
-            let beside = beside.wrapping_add(shift.unwrap_or(0));
             let sums = match block {
                 RowIo::Apart(source, target) => whole_block(
                     l,
@@ -410,7 +410,7 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
                     },
                 ),
             };
-            if shift.is_some() {
+            if is_padded {
                 let target = io.target()[start..end].chunks_mut(L::Register::LANES);
                 for (from, to) in room.0.chunks_exact(L::Register::LANES).zip(target) {
                     put(r, r.load(from), to);

@@ -146,7 +146,9 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
         "walk",
         &[
             "elem::Float",
+            "elem::Scratch",
             "isa::Lanes",
+            "isa::MOST_LANES",
             "isa::Register",
             "isa::distance",
             "isa::prefetch",
@@ -160,7 +162,7 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
             "elem::Float",
             "isa::Kernel",
             "isa::Lanes",
-            "isa::MOST_IN_REGISTER",
+            "isa::MOST_LANES",
             "isa::Register",
             "isa::Square",
             "elementary",

@@ -6,9 +6,8 @@
 use super::block::{Block, OfRows};
 use super::sparse::{Pass, SparseJob};
 use crate::elem::Float;
-use crate::elementary::ExpTerm;
 use crate::isa::{Kernel, Lanes};
-use crate::kernel::across::Compensated;
+use crate::kernel::across::{Compensated, ExpTerm};
 use crate::kernel::transpose::{from_planes, to_planes};
 use crate::par::SUMS;
 

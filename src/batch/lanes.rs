@@ -2,9 +2,8 @@
 
 use super::sparse::Recipe;
 use crate::elem::Float;
-use crate::elementary::ExpTerm;
 use crate::isa::{Lanes, MOST_LANES};
-use crate::kernel::across::{self, LaneAsk, LaneGradient, LaneStats, Planes};
+use crate::kernel::across::{self, ExpTerm, LaneAsk, LaneGradient, LaneStats, Planes};
 use crate::loss::cross_entropy::Masses;
 use crate::loss::nll::{self, Nll};
 use crate::loss::{Facts, Sparse, mass_times, z_loss};

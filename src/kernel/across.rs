@@ -1,7 +1,7 @@
 //! The passes across rows: a lane is a row, and the classes come one after the other.
 
 use crate::elem::Float;
-use crate::elementary::ExpTerm;
+pub(crate) use crate::elementary::ExpTerm;
 use crate::isa::{Lanes, MOST_LANES};
 use crate::walk;
 use core::ops::Range;
