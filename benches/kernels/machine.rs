@@ -1,6 +1,7 @@
 //! What the numbers depend on besides the code.
 
 use crate::common::{cpu, huge_pages};
+use crate::ports;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use xent::Path;
@@ -32,6 +33,12 @@ pub fn facts() -> Vec<(&'static str, Value)> {
         ("xent", json!(env!("CARGO_PKG_VERSION"))),
         ("paths", json!(paths)),
     ];
+    if let Some(ns) = ports::exponential_ns() {
+        facts.push(("exponential_f32_ns", json!(ns)));
+    }
+    if let Some(us) = ports::pool_entry_us() {
+        facts.push(("pool_entry_us", json!(us)));
+    }
     if let Some(chosen) = huge_pages() {
         facts.push(("transparent_huge_pages", json!(chosen)));
     }

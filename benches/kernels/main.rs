@@ -12,6 +12,9 @@
 //! the oracle before it is timed. After the last, a table on stdout and the same rows as JSON in
 //! `target/xent-bench/kernels.json`, of what was measured in this run and nothing else.
 //!
+//! Before them, in the table's head: what an exponential takes in a loop that does nothing else, and what it takes
+//! to wake the threads.
+//!
 //! The buffers belong to the caller and are warm. The gradient in place destroys its logits, so they
 //! are copied in afresh before each call, outside the timed interval; the clock is read once a call,
 //! some 0.05 µs of at least 10. Running it over its own output instead would need no copy, but time
@@ -25,6 +28,7 @@ mod family;
 mod machine;
 mod ops;
 mod plan;
+mod ports;
 mod report;
 
 use check::Reference;

@@ -75,9 +75,9 @@ const RUN: usize = 4096;
 /// Of so few classes the arithmetic between the passes takes longer than waiting for memory.
 const FEW: usize = 16;
 
-/// Whether positions go block by block: few classes, or such that the first-level cache holds them all.
+/// Whether positions go block by block: few classes, or so few positions that the second-level cache holds them.
 fn in_blocks<E: Float>(classes: usize, inner: usize) -> bool {
-    classes <= FEW || classes <= MOST_CLASSES && classes * inner <= 2 * E::TILE
+    classes <= FEW || classes <= MOST_CLASSES && classes * inner <= 64 * E::TILE
 }
 
 /// A checked call: sums the losses and the z-losses. Its rows are outer indices.

@@ -398,7 +398,7 @@ impl<V: Copy> Compensated<V> {
         l.store(self.sum, &mut sum[..L::LANES]);
         l.store(self.dropped, &mut dropped[..L::LANES]);
         let mut lanes = [0.0; MOST_LANES];
-        for (lane, (sum, dropped)) in lanes.iter_mut().zip(sum.into_iter().zip(dropped)) {
+        for (lane, (sum, dropped)) in lanes.iter_mut().zip(sum.iter().zip(&dropped)) {
             *lane = sum.to_f64() + dropped.to_f64();
         }
         let mut half = MOST_LANES / 2;

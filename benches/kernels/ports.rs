@@ -1,0 +1,114 @@
+//! What the processor's ports allow, whatever the memory does, and what it takes to wake the threads: the reasons
+//! why a target may be out of reach of a machine.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+/// Samples; the median counts.
+const SAMPLES: usize = 15;
+
+/// Nanoseconds of a call.
+fn median(calls: usize, mut call: impl FnMut()) -> f64 {
+    call();
+    let mut samples: Vec<f64> = (0..SAMPLES)
+        .map(|_| {
+            let start = Instant::now();
+            (0..calls).for_each(|_| call());
+            start.elapsed().as_secs_f64() * 1e9 / calls as f64
+        })
+        .collect();
+    samples.sort_by(f64::total_cmp);
+    samples[SAMPLES / 2]
+}
+
+/// Microseconds until two threads of the pool have been woken from outside and are done with nothing.
+#[cfg(feature = "rayon")]
+pub fn pool_entry_us() -> Option<f64> {
+    let idle = std::time::Duration::from_micros(200);
+    let mut samples: Vec<f64> = (0..SAMPLES)
+        .map(|_| {
+            // Long enough for the threads to fall asleep again.
+            std::thread::sleep(idle);
+            let start = Instant::now();
+            rayon::join(|| black_box(0), || black_box(0));
+            start.elapsed().as_secs_f64() * 1e6
+        })
+        .collect();
+    samples.sort_by(f64::total_cmp);
+    Some(samples[SAMPLES / 2])
+}
+
+/// Without the pool there is nothing to wake.
+#[cfg(not(feature = "rayon"))]
+pub fn pool_entry_us() -> Option<f64> {
+    None
+}
+
+/// Nanoseconds of a number in a sum of `e^-x` over the first-level cache and nothing else: no maximum, no label,
+/// no tail, no second level of sums, eight sums side by side.
+#[cfg(feature = "simd")]
+pub fn exponential_ns() -> Option<f64> {
+    let x: Vec<f32> = (0..ELEMENTS).map(|i| -((i % 97) as f32) / 16.0).collect();
+    let arch = pulp::Arch::new();
+    let sum = arch.dispatch(SumOfExps(&x));
+    let expected: f64 = x.iter().map(|&x| f64::from(x).exp()).sum();
+    assert!((f64::from(sum) - expected).abs() < 1e-5 * expected, "{sum}, not {expected}");
+    Some(
+        median(200, || {
+            black_box(arch.dispatch(SumOfExps(black_box(&x))));
+        }) / ELEMENTS as f64,
+    )
+}
+
+/// The ruler is written for vectors.
+#[cfg(not(feature = "simd"))]
+pub fn exponential_ns() -> Option<f64> {
+    None
+}
+
+/// Half of a first-level cache of 32 KiB.
+#[cfg(feature = "simd")]
+const ELEMENTS: usize = 4096;
+
+#[cfg(feature = "simd")]
+struct SumOfExps<'a>(&'a [f32]);
+
+#[cfg(feature = "simd")]
+impl pulp::WithSimd for SumOfExps<'_> {
+    type Output = f32;
+
+    /// `2^f` by a polynomial of degree 5, times a power of two by a shift: what any kernel needs at the least for
+    /// 24 bits.
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, simd: S) -> f32 {
+        const SIDE_BY_SIDE: usize = 8;
+        let splat = |x: f32| simd.splat_f32s(x);
+        let (floor, log2_e) = (splat(-87.0), splat(black_box(std::f32::consts::LOG2_E)));
+        // Adding it rounds, and leaves the biased exponent in the low bits.
+        let magic = splat(black_box(12_583_039.0));
+        let bits = simd.splat_u32s(black_box(23));
+        let c = [1.327_461_7e-3, 9.671_572e-3, 5.550_699_7e-2, 0.240_222_41, 0.693_147, 1.0];
+        let [c5, c4, c3, c2, c1, c0] = black_box(c).map(splat);
+        let (registers, _) = S::as_simd_f32s(self.0);
+        let mut sums = [splat(0.0); SIDE_BY_SIDE];
+        for block in registers.chunks_exact(SIDE_BY_SIDE) {
+            for (sum, &x) in sums.iter_mut().zip(block) {
+                let u = simd.max_f32s(floor, x);
+                let z = simd.mul_add_f32s(u, log2_e, magic);
+                let f = simd.mul_add_f32s(u, log2_e, simd.sub_f32s(magic, z));
+                let p = simd.mul_add_f32s(c5, f, c4);
+                let p = simd.mul_add_f32s(p, f, c3);
+                let p = simd.mul_add_f32s(p, f, c2);
+                let p = simd.mul_add_f32s(p, f, c1);
+                let p = simd.mul_add_f32s(p, f, c0);
+                let power = simd.wrapping_dyn_shl_u32s(bytemuck::cast(z), bits);
+                *sum = simd.add_f32s(*sum, simd.mul_f32s(p, bytemuck::cast(power)));
+            }
+        }
+        let mut total = sums[0];
+        for &sum in &sums[1..] {
+            total = simd.add_f32s(total, sum);
+        }
+        simd.reduce_sum_f32s(total)
+    }
+}
