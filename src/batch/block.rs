@@ -109,9 +109,9 @@ impl<E: Float> Recipe<'_, E> {
         let mut losses = [[r.splat(E::ZERO); 2]; W];
         self.lanes::<_, W, true>(r, classes, &of_lanes, planes, gradient, &mut losses);
         if let Some(out) = rows.losses {
-            let out = out[start..start + count].chunks_mut(L::Register::LANES);
-            for (losses, out) in losses.iter().zip(out) {
-                put(r, whole(r, *losses), out);
+            for (at, losses) in losses[..count.div_ceil(L::Register::LANES)].iter().enumerate() {
+                let rows = of_lanes.rows(r, at);
+                put(r, whole(r, *losses), &mut out[start + rows.start..start + rows.end]);
             }
         }
         l.by_registers(

@@ -166,9 +166,9 @@ impl<E: Float> StridedJob<'_, E> {
             while start < inner {
                 let count = L::LANES.min(inner - start);
                 let logits = self.pass.logits(o, start);
-                let positions = logits.chunks(inner).zip(planes.chunks_exact_mut(L::LANES));
-                for (x, plane) in positions.take(classes) {
-                    l.store(get(l, &x[..count]), plane);
+                for class in 0..classes {
+                    let x = get(l, &logits[class * inner..][..count]);
+                    l.store(x, &mut planes[class * L::LANES..][..L::LANES]);
                 }
                 let rows = OfRows {
                     start: o * inner + start,
@@ -184,9 +184,9 @@ impl<E: Float> StridedJob<'_, E> {
                     total.add(l, losses);
                 }
                 if let Some(gradient) = self.pass.gradient(o, start) {
-                    let positions = gradient.chunks_mut(inner).zip(planes.chunks_exact(L::LANES));
-                    for (g, plane) in positions.take(classes) {
-                        put(l, l.load(plane), &mut g[..count]);
+                    for class in 0..classes {
+                        let g = l.load(&planes[class * L::LANES..][..L::LANES]);
+                        put(l, g, &mut gradient[class * inner..][..count]);
                     }
                 }
                 start += count;
@@ -278,9 +278,9 @@ impl<E: Float> StridedJob<'_, E> {
         let planes = &mut InPlanes { logits, gradient, stride: inner, len, cap };
         recipe.lanes::<_, W, false>(r, (classes, &ExpTerm::new(r)), &rows, planes, wanted, losses);
         if let Some(out) = &mut self.losses {
-            let out = out[first..first + count].chunks_mut(R::LANES);
-            for (losses, out) in losses.iter().zip(out) {
-                put(r, whole(r, *losses), out);
+            for (at, losses) in losses.iter().enumerate() {
+                let rows = rows.rows(r, at);
+                put(r, whole(r, *losses), &mut out[first + rows.start..first + rows.end]);
             }
         }
     }

@@ -3,6 +3,8 @@
 //! The planes of a block of rows lie one after the other, `L::LANES` elements apart. Behind those of the classes
 //! there may be others that nobody reads: a row shorter than a register is read and written with what lies
 //! behind it.
+//!
+//! Loops count: iterators over chunks, zipped, are not always inlined.
 
 use crate::elem::Float;
 use crate::isa::{Lanes, Square};
@@ -34,13 +36,13 @@ pub(crate) fn to_planes<E: Float, L: Lanes<E>>(
     let (mut source, mut stride) = rows.rest(start);
     if classes == 2 && stride == 2 && count == L::LANES {
         let (first, second) = room.split_at_mut(L::LANES);
-        let pairs = source[..2 * L::LANES].chunks_exact(2 * lanes);
-        let planes = first.chunks_exact_mut(lanes).zip(second.chunks_exact_mut(lanes));
-        for (pair, (first, second)) in pairs.zip(planes) {
-            let (a, b) = pair.split_at(lanes);
+        let mut at = 0;
+        while at < L::LANES {
+            let (a, b) = source[2 * at..][..2 * lanes].split_at(lanes);
             let [even, odd] = r.unzip([r.load(a), r.load(b)]);
-            r.store(even, first);
-            r.store(odd, second);
+            r.store(even, &mut first[at..at + lanes]);
+            r.store(odd, &mut second[at..at + lanes]);
+            at += lanes;
         }
         return;
     }
@@ -48,8 +50,9 @@ pub(crate) fn to_planes<E: Float, L: Lanes<E>>(
         let (planes, short) = room.split_at_mut(lanes * L::LANES);
         let read = (count.next_multiple_of(lanes) - 1) * stride + lanes;
         if source.len() < read {
-            for (row, out) in short.chunks_exact_mut(classes).take(count).enumerate() {
-                out.copy_from_slice(&source[row * stride..][..classes]);
+            for row in 0..count {
+                let from = &source[row * stride..][..classes];
+                short[row * classes..][..classes].copy_from_slice(from);
             }
             (source, stride) = (short, classes);
         }
@@ -61,8 +64,8 @@ pub(crate) fn to_planes<E: Float, L: Lanes<E>>(
     while row < count {
         let (source, planes) = (&source[row * stride..], &mut planes[row..]);
         if classes >= lanes && count - row < lanes {
-            for (plane, x) in planes.chunks_mut(L::LANES).zip(&source[..classes]) {
-                plane[0] = *x;
+            for class in 0..classes {
+                planes[class * L::LANES] = source[class];
             }
             row += 1;
             continue;
@@ -95,13 +98,14 @@ pub(crate) fn from_planes<E: Float, L: Lanes<E>>(
     let (target, stride) = rows.rest_mut(start);
     if classes == 2 && stride == 2 && count == L::LANES {
         let (first, second) = room.split_at(L::LANES);
-        let pairs = target[..2 * L::LANES].chunks_exact_mut(2 * lanes);
-        let planes = first.chunks_exact(lanes).zip(second.chunks_exact(lanes));
-        for (pair, (first, second)) in pairs.zip(planes) {
-            let (a, b) = pair.split_at_mut(lanes);
-            let [low, high] = r.zip([r.load(first), r.load(second)]);
+        let mut at = 0;
+        while at < L::LANES {
+            let (a, b) = target[2 * at..][..2 * lanes].split_at_mut(lanes);
+            let pair = [r.load(&first[at..at + lanes]), r.load(&second[at..at + lanes])];
+            let [low, high] = r.zip(pair);
             r.store(low, a);
             r.store(high, b);
+            at += lanes;
         }
         return;
     }
@@ -117,10 +121,9 @@ pub(crate) fn from_planes<E: Float, L: Lanes<E>>(
         if stride == classes {
             target[..count * classes].copy_from_slice(&short[..count * classes]);
         } else {
-            for (row, short) in
-                target.chunks_mut(stride).zip(short.chunks_exact(classes)).take(count)
-            {
-                row[..classes].copy_from_slice(short);
+            for row in 0..count {
+                let from = &short[row * classes..][..classes];
+                target[row * stride..][..classes].copy_from_slice(from);
             }
         }
         return;
@@ -129,8 +132,8 @@ pub(crate) fn from_planes<E: Float, L: Lanes<E>>(
     while row < count {
         let (target, planes) = (&mut target[row * stride..], &room[row..]);
         if count - row < lanes {
-            for (x, plane) in target[..classes].iter_mut().zip(planes.chunks(L::LANES)) {
-                *x = plane[0];
+            for class in 0..classes {
+                target[class] = planes[class * L::LANES];
             }
             row += 1;
             continue;
