@@ -34,10 +34,10 @@ pub fn facts() -> Vec<(&'static str, Value)> {
         ("paths", json!(paths)),
     ];
     if let Some(ns) = ports::exponential_ns() {
-        facts.push(("exponential_f32_ns", json!(ns)));
+        facts.push(("exponential_f32_ns", json!((ns * 1e3).round() / 1e3)));
     }
     if let Some(us) = ports::pool_entry_us() {
-        facts.push(("pool_entry_us", json!(us)));
+        facts.push(("pool_entry_from_sleep_us", json!(us.round())));
     }
     if let Some(chosen) = huge_pages() {
         facts.push(("transparent_huge_pages", json!(chosen)));

@@ -21,7 +21,7 @@ fn median(calls: usize, mut call: impl FnMut()) -> f64 {
     samples[SAMPLES / 2]
 }
 
-/// Microseconds until two threads of the pool have been woken from outside and are done with nothing.
+/// Microseconds until two sleeping threads of the pool have been woken from outside and are done with nothing.
 #[cfg(feature = "rayon")]
 pub fn pool_entry_us() -> Option<f64> {
     let idle = std::time::Duration::from_micros(200);

@@ -177,8 +177,8 @@ pub fn table(kernels: &Kernels) -> String {
     };
     format!(
         "{translated} {met} of {measured} measured targets are met, {beyond} are out of reach of this \
-         machine: the bound, what the exponentials alone would give or the pool if it did nothing but wake \
-         its threads, misses them too.\n\n{}",
+         machine: the bound, what the exponentials alone would give in a loop that does nothing else, misses \
+         them too.\n\n{}",
         lines.join("\n")
     )
 }
