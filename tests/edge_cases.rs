@@ -37,6 +37,27 @@ everywhere! {
     confident_rows_keep_their_accuracy => confident;
     any_class_can_be_the_ignored_one_or_none => ignore_index;
     all_label_types_give_the_same_bits => label_types;
+    a_single_row_may_have_any_stride => any_stride;
+}
+
+/// The next row would start anywhere, also past the end of memory.
+fn any_stride<T: Num>(path: Path) {
+    for classes in CLASSES {
+        let logits: Vec<T> = (0..classes).map(|i| T::of((i % 7) as f64)).collect();
+        let labels = [classes - 1];
+        let call = CrossEntropy::new().exec(Exec::new().path(path));
+        let run = |stride: usize| {
+            let rows = Rows::with_stride(&logits, 1, classes, stride).expect("one row");
+            let mut gradient = vec![T::of(-77.0); classes];
+            let out = RowsMut::with_stride(&mut gradient, 1, classes, stride).expect("one row");
+            let loss = call.loss_and_gradient(rows, &labels, out).expect("a loss");
+            (loss.to_bits(), gradient.iter().map(|g| g.bits()).collect::<Vec<_>>())
+        };
+        let expected = run(classes);
+        for stride in [classes + 1, usize::MAX / 7, usize::MAX / 2, usize::MAX] {
+            assert_eq!(run(stride), expected, "stride {stride} of {classes} classes on {path}");
+        }
+    }
 }
 
 /// What every form of the call agrees on, bit for bit.

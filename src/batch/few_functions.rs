@@ -3,8 +3,7 @@
 
 use super::block::Block;
 use crate::elem::Float;
-use crate::isa::MOST_LANES;
-use crate::isa::{Kernel, Lanes};
+use crate::isa::{Kernel, Lanes, MOST_LANES};
 use crate::kernel::across_functions::{Function, RowBlock};
 use crate::kernel::transpose::{from_planes, to_planes};
 use crate::view::{Io, Rows};

@@ -48,7 +48,9 @@ pub(crate) fn to_planes<E: Float, L: Lanes<E>>(
     }
     let planes = if classes < lanes {
         let (planes, short) = room.split_at_mut(lanes * L::LANES);
-        let read = (count.next_multiple_of(lanes) - 1) * stride + lanes;
+        // A single row may have any stride.
+        let last = count.next_multiple_of(lanes) - 1;
+        let read = last.saturating_mul(stride).saturating_add(lanes);
         if source.len() < read {
             for row in 0..count {
                 let from = &source[row * stride..][..classes];
