@@ -98,17 +98,6 @@ impl<E: Float> Skip<E> {
     }
 }
 
-/// Stores as many lanes of a register at index `at` as there is room for, if any.
-#[inline(always)]
-pub(crate) fn write<E: Float, R: Lanes<E>>(r: R, v: R::V, target: &mut [E], at: usize) {
-    let rest = target.get_mut(at..).unwrap_or(&mut []);
-    if rest.len() >= R::LANES {
-        r.store(v, &mut rest[..R::LANES]);
-    } else if !rest.is_empty() {
-        r.store_head(v, rest);
-    }
-}
-
 /// `N` sums over `len` elements: `f` gives those of a block, from an index to an index, which has
 /// `block` elements or, the last, fewer. Four blocks make a group, and groups the total.
 ///
@@ -161,29 +150,6 @@ fn whole_block<E: Float, L: Lanes<E>, const N: usize>(
             sums
         },
     )
-}
-
-/// The same of a block that may end within a vector, or within which an element is left out.
-#[inline(always)]
-pub(crate) fn ragged_block<E: Float, L: Lanes<E>, const N: usize>(
-    l: L,
-    start: usize,
-    end: usize,
-    mut f: impl FnMut(usize) -> [Register<E, L>; N],
-) -> [L::V; N] {
-    let mut sums = [l.splat(E::ZERO); N];
-    let mut at = start;
-    while at < end {
-        let terms = l.by_registers(
-            #[inline(always)]
-            |lane| f(at + lane),
-        );
-        for n in 0..N {
-            sums[n] = l.add(sums[n], terms[n]);
-        }
-        at += L::LANES;
-    }
-    sums
 }
 
 /// The sum of all lanes of each vector. (The closure of an array's own `map` is not inlined.)

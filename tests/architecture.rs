@@ -160,6 +160,7 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
         "kernel",
         &[
             "elem::Float",
+            "elem::Scratch",
             "isa::Kernel",
             "isa::Lanes",
             "isa::MOST_LANES",

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Num, Random, unit};
+use common::{Num, Random, bits, unit};
 use xent::{
     BinaryCrossEntropy, CrossEntropy, Divergence, Reduction, Rows, RowsMut, Strided, StridedMut,
 };
@@ -246,6 +246,64 @@ fn divergence_edges<T: Num>() {
 fn edges_of_divergences() {
     divergence_edges::<f32>();
     divergence_edges::<f64>();
+}
+
+/// What needs no care is computed without it: the bits are those of the careful way, which weights of 1 take,
+/// and where one number of a block does need it, no other number of the block may change.
+fn care_changes_no_bit<T: Num>() {
+    let (rows, classes) = (3, 333);
+    let mut random = Random(29);
+    let ordinary: Vec<T> =
+        (0..rows * classes).map(|_| T::of(8.0 * random.normal::<f64>())).collect();
+    let targets: Vec<T> = (0..rows * classes).map(|_| T::of(random.below(2) as f64)).collect();
+    let ones = vec![T::of(1.0); rows * classes];
+    for special in [None, Some(INF), Some(-INF), Some(f64::NAN), Some(T::MOST_POSITIVE.wide())] {
+        let mut x = ordinary.clone();
+        let at = classes + 130;
+        if let Some(special) = special {
+            x[at] = T::of(special);
+        }
+        let run = |call: BinaryCrossEntropy<'_, T>| {
+            let (mut apart, mut g) = (vec![T::of(9.0); x.len()], x.clone());
+            let (x, t) = (Rows::new(&x, classes).unwrap(), Rows::new(&targets, classes).unwrap());
+            let out = RowsMut::new(&mut apart, classes).unwrap();
+            let loss = call.loss_and_gradient(x, t, out).unwrap();
+            let out = RowsMut::new(&mut g, classes).unwrap();
+            let in_place = call.loss_and_gradient_in_place(out, t).unwrap();
+            assert_eq!(bits(&apart), bits(&g), "{call:?}");
+            assert_eq!(loss.to_bits(), in_place.to_bits(), "{call:?}");
+            assert_eq!(loss.to_bits(), call.loss(x, t).unwrap().to_bits(), "{call:?}");
+            (loss.to_bits(), bits(&g))
+        };
+        let call = BinaryCrossEntropy::new();
+        let weights = xent::ElementWeights::PerElement(Rows::new(&ones, classes).unwrap());
+        for call in [call, call.focal(2.0, 0.25), call.focal(1.5, None)] {
+            let plain = run(call);
+            assert_eq!(plain, run(call.element_weights(weights)), "{special:?} {call:?}");
+            assert!(special.is_some() || f64::from_bits(plain.0).is_finite());
+        }
+    }
+    // A class without mass costs nothing, however improbable.
+    let shares: Vec<T> = (0..classes).map(|i| T::of((i % 7) as f64 / 1024.0)).collect();
+    let mut log_q: Vec<T> = (0..classes).map(|i| T::of(-((i % 11) as f64))).collect();
+    let losses = |call: Divergence, log_q: &[T]| {
+        let (t, q) = (Rows::new(&shares, classes).unwrap(), Rows::new(log_q, classes).unwrap());
+        let mut g = vec![T::of(9.0); classes];
+        let loss = call.loss_and_gradient(t, q, RowsMut::new(&mut g, classes).unwrap()).unwrap();
+        (loss.to_bits(), bits(&g))
+    };
+    for call in [Divergence::kl(), Divergence::cross_entropy()] {
+        let plain = losses(call, &log_q);
+        let before = std::mem::replace(&mut log_q[147], T::of(-INF));
+        assert_eq!(plain, losses(call, &log_q), "{call:?}");
+        log_q[147] = before;
+    }
+}
+
+#[test]
+fn care_is_taken_where_it_is_needed_and_changes_no_bit() {
+    care_changes_no_bit::<f32>();
+    care_changes_no_bit::<f64>();
 }
 
 /// As `0 · NaN` is NaN in PyTorch: what is not a number is not hidden by a target or weight of 0.

@@ -32,6 +32,7 @@ impl Float for f32 {
 
     const MANTISSA_BITS: u32 = 23;
     const LOG2_E: Self = core::f32::consts::LOG2_E;
+    const LOG2_E_LO: Self = 1.925_963e-8;
     const ROUND_TO_EXPONENT: Self = 12_582_912.0 + 127.0;
     const EXP_FLOOR: Self = -88.0;
     const EXP_CEILING: Self = 89.0;

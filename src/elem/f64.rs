@@ -29,6 +29,7 @@ impl Float for f64 {
 
     const MANTISSA_BITS: u32 = 52;
     const LOG2_E: Self = core::f64::consts::LOG2_E;
+    const LOG2_E_LO: Self = 2.035_527_374_093_103_3e-17;
     const ROUND_TO_EXPONENT: Self = 6_755_399_441_055_744.0 + 1023.0;
     const EXP_FLOOR: Self = -709.0;
     const EXP_CEILING: Self = 710.0;

@@ -49,6 +49,8 @@ pub trait Float:
 
     const MANTISSA_BITS: u32;
     const LOG2_E: Self;
+    /// What it lacks.
+    const LOG2_E_LO: Self;
     /// `1.5 · 2^MANTISSA_BITS + bias`: adding it rounds to an integer whose low bits are the biased
     /// exponent.
     const ROUND_TO_EXPONENT: Self;

@@ -42,6 +42,23 @@ pub(crate) fn exp_below<E: Float, L: Lanes<E>>(l: L, u: L::V) -> L::V {
     l.mul(l.mul_add(g, fraction(l, g), l.splat(E::ONE)), power)
 }
 
+/// `e^u` for `u <= 0` to 2 ULP where it is a normal number, 0 far below: three operations shorter than [`exp`].
+///
+/// `u · log2 e` is split into an integer and a fraction as in [`ExpTerm`], and what `log2 e` lacks is made up for.
+#[inline(always)]
+pub(crate) fn exp_of_negative<E: Float, L: Lanes<E>>(l: L, u: L::V) -> L::V {
+    let u = l.max(l.splat(E::EXP_FLOOR), u);
+    let (log2_e, magic) = (l.splat(E::LOG2_E), l.splat(E::ROUND_TO_EXPONENT));
+    let z = l.mul_add(u, log2_e, magic);
+    let f = l.mul_add(u, log2_e, l.sub(magic, z));
+    let f = l.mul_add(u, l.splat(E::LOG2_E_LO), f);
+    let mut p = l.splat(E::EXP_2_FRACTION[0]);
+    for c in &E::EXP_2_FRACTION[1..] {
+        p = l.mul_add(p, f, l.splat(*c));
+    }
+    l.mul(p, l.bits_to_exponent(z))
+}
+
 /// Coefficients of [`Float::EXP_2_FRACTION`]: enough for any element type.
 const MOST_COEFFICIENTS: usize = 11;
 

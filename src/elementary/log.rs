@@ -10,15 +10,23 @@ pub(crate) fn ln<E: Float, L: Lanes<E>>(l: L, x: L::V) -> L::V {
     specials(l, x, assemble(l, k, f, l.splat(E::ZERO)))
 }
 
-/// [`ln`] to 1 ULP and a bit, of 0 any number: as it is in `x ln x`, at two thirds of the work.
+/// [`ln`] to 1 ULP and a bit; of 0 or a subnormal number something near the logarithm of the smallest normal one.
+/// That is as good in `x ln x`, at half the work.
 #[inline(always)]
 pub(crate) fn ln_of_share<E: Float, L: Lanes<E>>(l: L, x: L::V) -> L::V {
-    let (k, f) = split_any(l, x);
-    let high = l.mul_add(k, l.splat(E::LN_2_HI), f);
-    let y = l.add(high, l.mul_add(k, l.splat(E::LN_2_LO), E::ln_1p_minus(l, f)));
+    let y = ln_of_normal(l, x);
     // Infinity and NaN are their own logarithms.
     let y = l.select_lt(x, l.splat(E::INFINITY), y, x);
     l.select_lt(x, l.splat(E::ZERO), l.splat(E::NAN), y)
+}
+
+/// [`ln_of_share`] of what is neither negative nor infinite; of that, any finite number.
+#[inline(always)]
+pub(crate) fn ln_of_normal<E: Float, L: Lanes<E>>(l: L, x: L::V) -> L::V {
+    let (k, m) = split(l, x);
+    let f = l.sub(m, l.splat(E::ONE));
+    let high = l.mul_add(k, l.splat(E::LN_2_HI), f);
+    l.add(high, l.mul_add(k, l.splat(E::LN_2_LO), E::ln_1p_minus(l, f)))
 }
 
 /// `x = 2^k (1 + f)` with `sqrt(1/2) <= 1 + f < sqrt 2`, for positive `x`.

@@ -10,7 +10,9 @@
 
 use std::hint::black_box;
 use std::process::ExitCode;
-use xent::{CrossEntropy, Element, Error, Exec, Path, Rows, RowsMut};
+use xent::{
+    BinaryCrossEntropy, CrossEntropy, Divergence, Element, Error, Exec, Path, Rows, RowsMut,
+};
 
 /// The exponential in base 2 and its sum: a multiply-add that scales and shifts, a rounding by adding a
 /// large number, two subtractions, five multiply-adds, a shift and an integer addition for the power,
@@ -33,6 +35,12 @@ enum Op {
     LossAndGradient,
     LossAndGradientInPlace,
     LogSoftmax,
+    Dense,
+    KlFromLogits,
+    SoftCap,
+    Binary,
+    BinaryFocal,
+    Kl,
 }
 
 struct Case {
@@ -67,6 +75,20 @@ const CASES: &[Case] = &[
         65_536,
         2.0 * EXP_AND_SUM - 1.0 + MAP,
     ),
+    // The same, and the product with the target and its sum; the target is read in both passes.
+    case("dense_gradient", Op::Dense, 64, 1_000, EXP_AND_SUM + 1.0 + MAP + 3.0),
+    case(
+        "kl_from_logits_gradient",
+        Op::KlFromLogits,
+        64,
+        1_000,
+        EXP_AND_SUM + 1.0 + MAP + 3.0 + LOG + 2.0,
+    ),
+    case("softcap_gradient", Op::SoftCap, 64, 1_000, 2.0 * EXP_AND_SUM + 8.0 + 1.0 + MAP),
+    // An exponential, a logarithm, a division, and the products with the target.
+    case("binary_gradient", Op::Binary, 64, 1_000, EXP_AND_SUM + LOG - 4.0 + 9.0),
+    case("binary_focal_gradient", Op::BinaryFocal, 64, 1_000, EXP_AND_SUM + LOG - 4.0 + 14.0),
+    case("kl_gradient", Op::Kl, 64, 1_000, LOG + 6.0),
     case("log_softmax", Op::LogSoftmax, 64, 1_000, EXP_AND_SUM + MAP),
     // One exponential and one logarithm for two classes, whose numbers are brought side by side.
     case("two_classes", Op::Loss, 8_192, 2, (EXP_AND_SUM + LOG + LABEL + 4.0) / 2.0),
@@ -130,6 +152,7 @@ struct Data<T> {
     classes: usize,
     logits: Vec<T>,
     labels: Vec<u32>,
+    targets: Vec<T>,
     out: Vec<T>,
 }
 
@@ -139,18 +162,32 @@ impl<T: Element> Data<T> {
         let logit = |i: usize| from((i * 7_919 % 1_021) as f64 / 64.0 - 8.0);
         let logits: Vec<T> = (0..rows * classes).map(logit).collect();
         let labels = (0..rows).map(|row| (row * 31 % classes) as u32).collect();
-        Data { op, classes, out: logits.clone(), logits, labels }
+        let target = |i: usize| match op {
+            Op::Binary | Op::BinaryFocal => from((i * 31 % 7 / 6) as f64),
+            _ => from((i * 31 % 97 + 1) as f64 / (49 * classes) as f64),
+        };
+        let targets = (0..rows * classes).map(target).collect();
+        Data { op, classes, out: logits.clone(), logits, labels, targets }
     }
 
     fn run(&mut self) -> Result<f64, Error> {
         let exec = Exec::new().path(Path::Avx2).threads(1);
         let loss = CrossEntropy::new().exec(exec);
         let logits = Rows::new(&self.logits, self.classes)?;
+        let targets = Rows::new(&self.targets, self.classes)?;
         let out = RowsMut::new(&mut self.out, self.classes)?;
+        let binary = BinaryCrossEntropy::new().exec(exec);
+        let kl = Divergence::kl().exec(exec);
         match self.op {
             Op::Loss => loss.loss(logits, &self.labels),
             Op::LossAndGradient => loss.loss_and_gradient(logits, &self.labels, out),
             Op::LossAndGradientInPlace => loss.loss_and_gradient_in_place(out, &self.labels),
+            Op::Dense => loss.loss_and_gradient(logits, targets, out),
+            Op::KlFromLogits => kl.from_logits(true).loss_and_gradient(targets, logits, out),
+            Op::SoftCap => loss.softcap(30.0).loss_and_gradient(logits, &self.labels, out),
+            Op::Binary => binary.loss_and_gradient(logits, targets, out),
+            Op::BinaryFocal => binary.focal(2.0, 0.25).loss_and_gradient(logits, targets, out),
+            Op::Kl => kl.loss_and_gradient(targets, logits, out),
             Op::LogSoftmax => exec.log_softmax(logits, out).map(|()| 0.0),
         }
     }
