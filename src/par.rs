@@ -15,14 +15,16 @@ pub(crate) const SUMS: usize = 3;
 pub(crate) trait Job: Send + Sized {
     fn rows(&self) -> usize;
     fn split_at(self, row: usize) -> (Self, Self);
+    /// Room that runs after one another share.
+    type Rooms: Default;
     /// Runs all rows, in order; returns sums over them.
-    fn run(self) -> [f64; SUMS];
+    fn run(self, rooms: &mut Self::Rooms) -> [f64; SUMS];
 
     /// Whether [`Self::run_in_parts`] makes a difference.
     const CUTS_ROWS: bool = false;
     /// [`Self::run`], with each row cut into at most so many parts.
-    fn run_in_parts(self, _parts: usize) -> [f64; SUMS] {
-        self.run()
+    fn run_in_parts(self, _parts: usize, rooms: &mut Self::Rooms) -> [f64; SUMS] {
+        self.run(rooms)
     }
 }
 
@@ -100,13 +102,13 @@ pub(crate) fn run<J: Job>(threads: usize, classes: usize, job: J) -> Sums {
 fn run_cut<J: Job>(job: J, leaf: usize, cut: Cut) -> Sums {
     match job.rows() {
         0 => Sums::One([0.0; SUMS]),
-        rows if rows <= leaf => Sums::One(run_leaf(job, cut.parts)),
+        rows if rows <= leaf => Sums::One(run_leaf(job, cut.parts, &mut J::Rooms::default())),
         _ => Sums::Exact(split(job, leaf, cut)),
     }
 }
 
-fn run_leaf<J: Job>(job: J, parts: usize) -> [f64; SUMS] {
-    if parts > 1 { job.run_in_parts(parts) } else { job.run() }
+fn run_leaf<J: Job>(job: J, parts: usize, rooms: &mut J::Rooms) -> [f64; SUMS] {
+    if parts > 1 { job.run_in_parts(parts, rooms) } else { job.run(rooms) }
 }
 
 /// Runs a job, of whose sums nothing is wanted, in at most `pieces` pieces: cut at multiples of
@@ -115,7 +117,7 @@ fn run_leaf<J: Job>(job: J, parts: usize) -> [f64; SUMS] {
 pub(crate) fn run_in_pieces<J: Job>(pieces: usize, grain: usize, job: J) {
     let grains = job.rows().div_ceil(grain);
     if pieces <= 1 || grains <= 1 {
-        job.run();
+        job.run(&mut J::Rooms::default());
         return;
     }
     let left = pieces / 2;
@@ -124,13 +126,13 @@ pub(crate) fn run_in_pieces<J: Job>(pieces: usize, grain: usize, job: J) {
 }
 
 fn each_leaf<J: Job>(mut job: J, leaf: usize, parts: usize) -> [ExactSum; SUMS] {
-    let mut sums = [ExactSum::new(); SUMS];
+    let (mut sums, mut rooms) = ([ExactSum::new(); SUMS], J::Rooms::default());
     while job.rows() > leaf {
         let (head, tail) = job.split_at(leaf);
-        push(&mut sums, run_leaf(head, parts));
+        push(&mut sums, run_leaf(head, parts, &mut rooms));
         job = tail;
     }
-    push(&mut sums, run_leaf(job, parts));
+    push(&mut sums, run_leaf(job, parts, &mut rooms));
     sums
 }
 

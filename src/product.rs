@@ -221,6 +221,8 @@ impl<'a, E: Multiply> Product<'a, E> {
 }
 
 impl<E: Multiply> Job for Product<'_, E> {
+    type Rooms = ();
+
     fn rows(&self) -> usize {
         if self.by_rows { self.to.rows } else { self.to.columns }
     }
@@ -244,7 +246,7 @@ impl<E: Multiply> Job for Product<'_, E> {
         (piece(0..at, to0), piece(at..end, to1))
     }
 
-    fn run(mut self) -> [f64; SUMS] {
+    fn run(mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
         if let Onto::Row(row) = self.onto {
             for r in 0..self.to.rows {
                 self.to.row(r).copy_from_slice(row);

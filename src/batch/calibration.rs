@@ -20,6 +20,8 @@ pub struct CalibrationJob<'a, E> {
 }
 
 impl<E: Float> Job for CalibrationJob<'_, E> {
+    type Rooms = ();
+
     fn rows(&self) -> usize {
         self.logits.rows()
     }
@@ -34,7 +36,7 @@ impl<E: Float> Job for CalibrationJob<'_, E> {
         )
     }
 
-    fn run(self) -> [f64; SUMS] {
+    fn run(self, _: &mut Self::Rooms) -> [f64; SUMS] {
         let mut totals = [0.0; SUMS];
         for row in 0..self.logits.rows() {
             let Some(y) = self.targets.class(row) else { continue };

@@ -36,6 +36,8 @@ pub struct DenseJob<'a, E> {
 }
 
 impl<E: Float> Job for DenseJob<'_, E> {
+    type Rooms = Rooms<E>;
+
     fn rows(&self) -> usize {
         self.targets.rows()
     }
@@ -66,9 +68,8 @@ impl<E: Float> Job for DenseJob<'_, E> {
         )
     }
 
-    fn run(mut self) -> [f64; SUMS] {
+    fn run(mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
-        let mut rooms = Rooms { cap: CapRoom::new(), masses: Room::new() };
         let mut totals = [0.0; SUMS];
         for row in 0..self.rows() {
             let t = self.targets.row(row);
@@ -76,11 +77,11 @@ impl<E: Float> Job for DenseJob<'_, E> {
             let [loss, z] = match &mut self.pass {
                 Pass::LossOnly(logits) => {
                     let x = logits.row(row);
-                    self.recipe.row(token, x, None, t, upstream, &mut rooms)
+                    self.recipe.row(token, x, None, t, upstream, rooms)
                 }
                 Pass::Gradient(io) => {
                     let io = io.row(row);
-                    self.recipe.row(token, &[], Some(io), t, upstream, &mut rooms)
+                    self.recipe.row(token, &[], Some(io), t, upstream, rooms)
                 }
             };
             if let Some(losses) = &mut self.losses {
@@ -172,7 +173,13 @@ impl<E: Float> DenseRecipe<'_, E> {
 }
 
 /// Room for what a row needs besides its buffers.
-struct Rooms<E: Float> {
+pub(crate) struct Rooms<E: Float> {
     cap: CapRoom<E>,
     masses: Room<E>,
+}
+
+impl<E: Float> Default for Rooms<E> {
+    fn default() -> Self {
+        Rooms { cap: CapRoom::default(), masses: Room::new() }
+    }
 }

@@ -23,8 +23,8 @@ pub(crate) struct CapRoom<E: Float> {
     slope: Room<E>,
 }
 
-impl<E: Float> CapRoom<E> {
-    pub(crate) const fn new() -> Self {
+impl<E: Float> Default for CapRoom<E> {
+    fn default() -> Self {
         CapRoom { capped: Room::new(), slope: Room::new() }
     }
 }
@@ -78,8 +78,11 @@ impl LogitMap {
 
     /// The cap, if there is one.
     pub(crate) fn cap<E: Float>(&self) -> Option<Softcap<E>> {
-        self.softcap
-            .map(|cap| Softcap { inner: E::from_f64(self.scale / cap), outer: E::from_f64(cap) })
+        let cap = self.softcap?;
+        let inner = 2.0 * core::f64::consts::LOG2_E * (self.scale / cap);
+        // Where it exceeds the largest number the tangent of all but 0 is 1.
+        let inner = inner.min(-E::LOWEST.to_f64());
+        Some(Softcap { inner: E::from_f64(inner), outer: E::from_f64(cap) })
     }
 
     /// What the passes multiply differences of logits by; capped ones are scaled already.

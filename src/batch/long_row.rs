@@ -58,7 +58,7 @@ impl<E: Float> Part for StatsOfPart<'_, E> {
 
     fn run(self) -> Run {
         let StatsOfPart { token, logits, x, mut start, ask } = self;
-        let mut room = CapRoom::new();
+        let mut room = CapRoom::default();
         let mut tree = Tree::new(start / E::TILE);
         for x in x.chunks(E::TILE) {
             let end = start + x.len();
@@ -95,7 +95,7 @@ pub(crate) fn gradient<E: Float>(
 ) {
     map(parts, io, |io, start| {
         let gradient = gradient.part(start, start + io.source().len());
-        logits.gradient_of_logits(token, io, gradient, None, &mut CapRoom::new());
+        logits.gradient_of_logits(token, io, gradient, None, &mut CapRoom::default());
     });
 }
 

@@ -23,6 +23,8 @@ pub struct PartialRowsJob<'a, E> {
 }
 
 impl<E: Element> Job for PartialRowsJob<'_, E> {
+    type Rooms = ();
+
     fn rows(&self) -> usize {
         self.logits.rows()
     }
@@ -52,7 +54,7 @@ impl<E: Element> Job for PartialRowsJob<'_, E> {
         )
     }
 
-    fn run(self) -> [f64; SUMS] {
+    fn run(self, _: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
         let first = self.first_class;
         for (row, out) in self.out.iter_mut().enumerate() {

@@ -61,6 +61,8 @@ pub struct PointwiseJob<'a, E> {
 }
 
 impl<E: Float> Job for PointwiseJob<'_, E> {
+    type Rooms = Rooms<E>;
+
     fn rows(&self) -> usize {
         self.targets.rows()
     }
@@ -97,10 +99,10 @@ impl<E: Float> Job for PointwiseJob<'_, E> {
         )
     }
 
-    fn run(self) -> [f64; SUMS] {
+    fn run(self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         let classes = self.targets.classes();
         let few = classes < FEW && self.row_losses.is_none();
-        [self.each_run(if few { E::TILE / classes } else { 1 }), 0.0, 0.0]
+        [self.each_run(if few { E::TILE / classes } else { 1 }, rooms), 0.0, 0.0]
     }
 }
 
@@ -108,13 +110,26 @@ impl<E: Float> Job for PointwiseJob<'_, E> {
 const FEW: usize = 32;
 
 /// Room for rows of few classes, side by side.
-struct Rooms<E: Float> {
+pub(crate) struct Rooms<E: Float> {
     logits: Room<E>,
     targets: Room<E>,
     pos_weight: Room<E>,
     weight: Room<E>,
     upstream: Room<E>,
     losses: Room<E>,
+}
+
+impl<E: Float> Default for Rooms<E> {
+    fn default() -> Self {
+        Rooms {
+            logits: Room::new(),
+            targets: Room::new(),
+            pos_weight: Room::new(),
+            weight: Room::new(),
+            upstream: Room::new(),
+            losses: Room::new(),
+        }
+    }
 }
 
 /// Rows one after the other: as they lie in memory, or copied.
@@ -148,17 +163,9 @@ fn repeated<'t, E: Float>(classes: &'t [E], rows: usize, room: &'t mut Room<E>) 
 
 impl<E: Float> PointwiseJob<'_, E> {
     /// Runs over `together` rows at a time, or over a row tile by tile; returns the sum.
-    fn each_run(mut self, together: usize) -> f64 {
+    fn each_run(mut self, together: usize, rooms: &mut Rooms<E>) -> f64 {
         let (token, loss) = (self.token, self.recipe.loss);
         let (rows, classes) = self.targets.shape();
-        let mut rooms = Rooms {
-            logits: Room::new(),
-            targets: Room::new(),
-            pos_weight: Room::new(),
-            weight: Room::new(),
-            upstream: Room::new(),
-            losses: Room::new(),
-        };
         let pos_weight = match self.recipe.pos_weight {
             Some(q) => Some(repeated(q, together, &mut rooms.pos_weight)),
             None => None,

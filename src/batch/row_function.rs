@@ -24,6 +24,8 @@ pub struct LogSumExpJob<'a, E> {
 }
 
 impl<E: Float> Job for LogSumExpJob<'_, E> {
+    type Rooms = ();
+
     fn rows(&self) -> usize {
         self.logits.rows()
     }
@@ -37,12 +39,12 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
         )
     }
 
-    fn run(self) -> [f64; SUMS] {
-        self.run_in_parts(1)
+    fn run(self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
+        self.run_in_parts(1, rooms)
     }
 
     const CUTS_ROWS: bool = true;
-    fn run_in_parts(self, parts: usize) -> [f64; SUMS] {
+    fn run_in_parts(self, parts: usize, _: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
         if are_few(self.logits.classes()) {
             let of_others = log_sum_exp_of_infinities;
@@ -97,6 +99,8 @@ pub struct MapJob<'a, E> {
 }
 
 impl<E: Float> Job for MapJob<'_, E> {
+    type Rooms = ();
+
     fn rows(&self) -> usize {
         self.io.shape().0
     }
@@ -106,12 +110,12 @@ impl<E: Float> Job for MapJob<'_, E> {
         (MapJob { io: io0, ..self }, MapJob { io: io1, ..self })
     }
 
-    fn run(self) -> [f64; SUMS] {
-        self.run_in_parts(1)
+    fn run(self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
+        self.run_in_parts(1, rooms)
     }
 
     const CUTS_ROWS: bool = true;
-    fn run_in_parts(mut self, parts: usize) -> [f64; SUMS] {
+    fn run_in_parts(mut self, parts: usize, _: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
         if are_few(self.io.shape().1) {
             let function = match self.map {
@@ -176,6 +180,8 @@ pub struct BackwardJob<'a, E> {
 }
 
 impl<E: Float> Job for BackwardJob<'_, E> {
+    type Rooms = ();
+
     fn rows(&self) -> usize {
         self.output.rows()
     }
@@ -189,7 +195,7 @@ impl<E: Float> Job for BackwardJob<'_, E> {
         )
     }
 
-    fn run(mut self) -> [f64; SUMS] {
+    fn run(mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
         for row in 0..self.rows() {
             let output = self.output.row(row);
@@ -219,6 +225,8 @@ pub struct EntropyBackwardJob<'a, E> {
 }
 
 impl<E: Float> Job for EntropyBackwardJob<'_, E> {
+    type Rooms = ();
+
     fn rows(&self) -> usize {
         self.upstream.len()
     }
@@ -232,7 +240,7 @@ impl<E: Float> Job for EntropyBackwardJob<'_, E> {
         )
     }
 
-    fn run(mut self) -> [f64; SUMS] {
+    fn run(mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
         for (row, upstream) in self.upstream.iter().enumerate() {
             let mut io = self.io.row(row);

@@ -79,6 +79,8 @@ pub struct SparseJob<'a, E> {
 }
 
 impl<E: Float> Job for SparseJob<'_, E> {
+    type Rooms = CapRoom<E>;
+
     fn rows(&self) -> usize {
         self.pass.shape().0
     }
@@ -115,32 +117,32 @@ impl<E: Float> Job for SparseJob<'_, E> {
         )
     }
 
-    fn run(mut self) -> [f64; SUMS] {
+    fn run(mut self, room: &mut Self::Rooms) -> [f64; SUMS] {
         if are_few(self.pass.shape().1) {
-            self.write_statistics();
+            self.write_statistics(room);
             self.token.run(FewClasses(self))
         } else {
-            self.run_rows(1)
+            self.run_rows(1, room)
         }
     }
 
     const CUTS_ROWS: bool = true;
-    fn run_in_parts(self, parts: usize) -> [f64; SUMS] {
-        self.run_rows(parts)
+    fn run_in_parts(self, parts: usize, room: &mut Self::Rooms) -> [f64; SUMS] {
+        self.run_rows(parts, room)
     }
 }
 
 impl<E: Float> SparseJob<'_, E> {
     /// Those of all rows, in a pass of its own.
-    fn write_statistics(&mut self) {
-        let (rows, mut room) = (self.rows(), CapRoom::new());
+    fn write_statistics(&mut self, room: &mut CapRoom<E>) {
+        let rows = self.rows();
         let mut start = 0;
         while self.statistics.is_some() && start < rows {
             let end = rows.min(start + TOGETHER);
             let mut block = Block::new(end - start);
             for (i, row) in (start..end).enumerate() {
                 block.classes[i] = self.targets.class(row);
-                self.enter_statistics(row, &mut block, i, &mut room);
+                self.enter_statistics(row, &mut block, i, room);
             }
             self.write_block(start, &block);
             start = end;
@@ -171,15 +173,14 @@ impl<E: Float> SparseJob<'_, E> {
     }
 
     /// Row by row, each in at most so many parts, but for the arithmetic between the two passes.
-    fn run_rows(mut self, parts: usize) -> [f64; SUMS] {
+    fn run_rows(mut self, parts: usize, room: &mut CapRoom<E>) -> [f64; SUMS] {
         let (rows, classes) = self.pass.shape();
-        let mut room = CapRoom::new();
         let mut totals = [0.0; SUMS];
         let mut start = 0;
         while start < rows {
             let end = rows.min(start + self.recipe.together(classes));
-            let block = self.statistics_of(start, end, parts, &mut room);
-            self.finish(start, end, parts, &block, &mut room, &mut totals);
+            let block = self.statistics_of(start, end, parts, room);
+            self.finish(start, end, parts, &block, room, &mut totals);
             start = end;
         }
         totals
@@ -199,7 +200,7 @@ impl<E: Float> SparseJob<'_, E> {
             block.classes[i] = class;
             let Some(y) = class else {
                 // Room of its own: the slopes of the rows before it are needed yet.
-                self.enter_statistics(row, &mut block, i, &mut CapRoom::new());
+                self.enter_statistics(row, &mut block, i, &mut CapRoom::default());
                 continue;
             };
             let mut ask = self.recipe.ask(y);

@@ -93,6 +93,8 @@ pub struct StridedJob<'a, E> {
 }
 
 impl<E: Float> Job for StridedJob<'_, E> {
+    type Rooms = ();
+
     fn rows(&self) -> usize {
         self.pass.dims().0
     }
@@ -127,7 +129,7 @@ impl<E: Float> Job for StridedJob<'_, E> {
         )
     }
 
-    fn run(self) -> [f64; SUMS] {
+    fn run(self, _: &mut Self::Rooms) -> [f64; SUMS] {
         self.token.run(self)
     }
 }

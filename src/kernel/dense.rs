@@ -1,7 +1,7 @@
 //! The pass over a row of logits and its targets.
 
 use crate::elem::Float;
-use crate::elementary::{exp, ln_of_share};
+use crate::elementary::{exp, ln_of_normal, ln_of_share};
 use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
 use crate::walk::{self, Skip};
@@ -114,8 +114,8 @@ impl<E: Float> Kernel<E> for NegativeEntropy<'_, E> {
         let NegativeEntropy { t, log_target } = self;
         let r = l.register();
         let zero = r.splat(E::ZERO);
-        let [sum] = if log_target {
-            walk::sum(
+        if log_target {
+            let [sum] = walk::sum(
                 l,
                 t,
                 Skip::past_the_end(E::NEG_INFINITY),
@@ -124,16 +124,40 @@ impl<E: Float> Kernel<E> for NegativeEntropy<'_, E> {
                     let p = exp(r, t);
                     [r.select_eq(p, zero, zero, r.mul(p, t))]
                 },
-            )
-        } else {
-            walk::sum(
+            );
+            return l.fold_add(sum).to_f64();
+        }
+        // Without care for what is no probability, if there is none.
+        let least = walk::fold(
+            l,
+            t,
+            Skip::past_the_end(E::ZERO),
+            l.splat(E::ZERO),
+            #[inline(always)]
+            |a, b| l.min(a, b),
+        );
+        let negative =
+            l.fold_add(l.select_lt(least, l.splat(E::ZERO), l.splat(E::ONE), l.splat(E::ZERO)));
+        if negative == E::ZERO {
+            let [sum] = walk::sum(
                 l,
                 t,
                 Skip::past_the_end(E::ZERO),
                 #[inline(always)]
-                |t| [r.select_eq(t, zero, zero, r.mul(t, ln_of_share(r, t)))],
-            )
-        };
+                |t| [r.mul(t, ln_of_normal(r, t))],
+            );
+            let sum = l.fold_add(sum);
+            if sum * E::ZERO == E::ZERO {
+                return sum.to_f64();
+            }
+        }
+        let [sum] = walk::sum(
+            l,
+            t,
+            Skip::past_the_end(E::ZERO),
+            #[inline(always)]
+            |t| [r.select_eq(t, zero, zero, r.mul(t, ln_of_share(r, t)))],
+        );
         l.fold_add(sum).to_f64()
     }
 }

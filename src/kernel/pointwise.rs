@@ -106,7 +106,7 @@ pub(crate) fn run<E: Float, L: Lanes<E>, F: ElementLoss<E, L::Register>>(
         && inputs.weight.is_none()
         && inputs.upstream.is_none()
         && losses.is_none()
-        && inputs.scale - inputs.scale == E::ZERO;
+        && inputs.scale * E::ZERO == E::ZERO;
     let ahead = size_of_val(inputs.t);
     let [sum] = walk::in_blocks(
         l,

@@ -6,7 +6,7 @@ use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
 use crate::walk;
 
-/// `outer · tanh(inner · x)`
+/// `outer · tanh(inner / (2 log2 e) · x)`
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Softcap<E> {
     pub(crate) inner: E,
@@ -19,11 +19,6 @@ impl<E: Float> Softcap<E> {
     #[inline(always)]
     pub(crate) fn one<L: Lanes<E>>(self, l: L, x: L::V) -> (L::V, L::V) {
         let (value, slope) = tanh(l, l.mul(l.splat(self.inner), x));
-        self.scaled(l, value, slope)
-    }
-
-    #[inline(always)]
-    fn scaled<L: Lanes<E>>(self, l: L, value: L::V, slope: L::V) -> (L::V, L::V) {
         let slope = l.select_eq(slope, slope, slope, l.splat(E::NAN));
         (l.mul(l.splat(self.outer), value), slope)
     }
@@ -44,7 +39,8 @@ impl<E: Float> Softcap<E> {
 /// Virtual vectors that are capped at once: both halves of the work find them in the first-level cache.
 const VECTORS: usize = 8;
 
-/// Replaces logits by capped ones, and leaves `1 - tanh²` in `slope`.
+/// Replaces logits by capped ones, and leaves `1 - tanh²` in `slope`. A row with a NaN in it is replaced by one NaN
+/// later on.
 pub(crate) struct CapRow<'a, 'r, E> {
     pub(crate) cap: Softcap<E>,
     pub(crate) io: &'a mut RowIo<'r, E>,
@@ -58,7 +54,7 @@ impl<E: Float> Kernel<E> for CapRow<'_, '_, E> {
     fn run<L: Lanes<E>>(self, l: L) {
         let CapRow { cap, io, slope } = self;
         let r = l.register();
-        let inner = r.splat(cap.inner);
+        let (inner, outer) = (r.splat(cap.inner), r.splat(cap.outer));
         let len = io.source().len();
         let ahead = size_of_val(io.source());
         let mut start = 0;
@@ -81,7 +77,7 @@ impl<E: Float> Kernel<E> for CapRow<'_, '_, E> {
                 #[inline(always)]
                 |rest, e| {
                     let (value, slope) = tanh_end(r, rest, e);
-                    cap.scaled(r, value, slope)
+                    (r.mul(outer, value), slope)
                 },
             );
             start = end;

@@ -11,6 +11,8 @@ pub(super) struct ColumnSums<'a, E> {
 }
 
 impl<E: Float> Job for ColumnSums<'_, E> {
+    type Rooms = ();
+
     /// Columns are what is independent here.
     fn rows(&self) -> usize {
         self.sums.len()
@@ -26,7 +28,7 @@ impl<E: Float> Job for ColumnSums<'_, E> {
         )
     }
 
-    fn run(self) -> [f64; SUMS] {
+    fn run(self, _: &mut Self::Rooms) -> [f64; SUMS] {
         for row in 0..self.rows.rows() {
             for (sum, x) in self.sums.iter_mut().zip(self.rows.row(row)) {
                 *sum += x.to_f64();

@@ -54,6 +54,8 @@ pub(super) struct Look<'a, 'w, E> {
 }
 
 impl<E: Float> Job for Look<'_, '_, E> {
+    type Rooms = ();
+
     fn rows(&self) -> usize {
         self.classes.len()
     }
@@ -88,11 +90,11 @@ impl<E: Float> Job for Look<'_, '_, E> {
         )
     }
 
-    fn run(mut self) -> [f64; SUMS] {
+    fn run(mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
         let Look { token, recipe, start, levels, .. } = self;
         let map = &recipe.logits;
         let scale = map.factor::<E>().to_f64();
-        let mut room = CapRoom::new();
+        let mut room = CapRoom::default();
         let rows = self.nodes.chunks_exact_mut(levels).zip(self.states).zip(self.classes);
         for (row, ((nodes, state), &y)) in rows.enumerate() {
             let x = &*self.logits.row(row);
@@ -124,6 +126,8 @@ pub(super) struct Finish<'a, 'w, E> {
 }
 
 impl<E: Float> Job for Finish<'_, '_, E> {
+    type Rooms = ();
+
     fn rows(&self) -> usize {
         self.classes.len()
     }
@@ -164,7 +168,7 @@ impl<E: Float> Job for Finish<'_, '_, E> {
         )
     }
 
-    fn run(mut self) -> [f64; SUMS] {
+    fn run(mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
         let Finish { token, recipe, tiles, levels, .. } = self;
         let scale = recipe.logits.factor::<E>().to_f64();
         let mut totals = [0.0; SUMS];
@@ -208,6 +212,8 @@ pub(super) struct Differentiate<'a, 'w, E> {
 }
 
 impl<E: Float> Job for Differentiate<'_, '_, E> {
+    type Rooms = ();
+
     fn rows(&self) -> usize {
         self.states.len()
     }
@@ -222,9 +228,9 @@ impl<E: Float> Job for Differentiate<'_, '_, E> {
         )
     }
 
-    fn run(mut self) -> [f64; SUMS] {
+    fn run(mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
         let Differentiate { token, recipe, start, .. } = self;
-        let mut room = CapRoom::new();
+        let mut room = CapRoom::default();
         for (row, state) in self.states.iter().enumerate() {
             let x = self.logits.row(row);
             match state.gradient {
