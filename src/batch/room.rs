@@ -12,13 +12,6 @@ impl<E: Float> Room<E> {
 
     /// The first `len` elements: what was left there the last time.
     pub(crate) fn get(&mut self, len: usize) -> &mut [E] {
-        // Not `get_or_insert_with`, which clears room elsewhere and copies it.
-        if self.0.is_none() {
-            self.0 = Some(E::scratch());
-        }
-        match &mut self.0 {
-            Some(room) => &mut room.as_mut()[..len],
-            None => &mut [],
-        }
+        &mut self.0.get_or_insert_with(E::scratch).as_mut()[..len]
     }
 }
