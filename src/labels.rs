@@ -2,6 +2,7 @@
 
 use crate::elem::Float;
 use crate::error::Error;
+use crate::isa::{Kernel, Lanes, Token};
 
 /// An integer type that labels may have: `u8`, `u16`, `u32`, `u64`, `usize`, `i32` or `i64`.
 ///
@@ -112,6 +113,7 @@ pub struct Targets<'a> {
 impl<'a> Targets<'a> {
     /// The checked labels of `rows` rows.
     pub(crate) fn new(
+        token: Token,
         labels: Labels<'a>,
         ignore_index: Option<i64>,
         rows: usize,
@@ -120,8 +122,14 @@ impl<'a> Targets<'a> {
         if labels.len() != rows {
             return Err(Error::LabelCount { rows, labels: labels.len() });
         }
-        let kept = labels.run(Check { ignore_index, classes })?;
-        Ok(Targets { labels: Some(labels), ignore_index, kept })
+        let last = i64::try_from(classes.saturating_sub(1)).unwrap_or(i64::MAX);
+        match token.run(Check { labels, ignore_index, last }) {
+            Ok(kept) => Ok(Targets { labels: Some(labels), ignore_index, kept }),
+            Err(start) => {
+                let (row, label) = labels.run(Wrong { ignore_index, start, last });
+                Err(Error::LabelOutOfRange { row, label, classes })
+            }
+        }
     }
 
     /// Of rows that are all kept, their classes known to be good.
@@ -166,45 +174,55 @@ fn ignored<T: Integer>(ignore_index: Option<i64>) -> Option<T> {
 }
 
 /// Labels that are looked at before the first wrong one is reported: no branch for each.
-const CHECKED_AT_ONCE: usize = 64;
+const CHECKED_AT_ONCE: usize = 512;
 
-/// Refuses a label that is no class; counts the rows to keep.
-struct Check {
+/// The rows to keep of checked labels, or the number of a block of labels with one that is no class.
+struct Check<'a> {
+    labels: Labels<'a>,
     ignore_index: Option<i64>,
-    classes: usize,
+    last: i64,
 }
 
-impl OnLabels for Check {
-    type Out = Result<usize, Error>;
+/// No arithmetic of floats, but of integers, of which an instruction set has wider registers, too.
+impl Kernel<f64> for Check<'_> {
+    type Out = Result<usize, usize>;
 
+    #[inline(always)]
+    fn run<L: Lanes<f64>>(self, _: L) -> Self::Out {
+        let labels = self.labels;
+        labels.run(self)
+    }
+}
+
+impl OnLabels for Check<'_> {
+    type Out = Result<usize, usize>;
+
+    #[inline(always)]
     fn run<T: Integer>(self, labels: &[T]) -> Self::Out {
-        let Check { ignore_index, classes } = self;
-        let ignored = ignored::<T>(ignore_index);
-        let last = i64::try_from(classes.saturating_sub(1)).unwrap_or(i64::MAX);
-        let mut kept = 0;
-        for (i, block) in labels.chunks(CHECKED_AT_ONCE).enumerate() {
-            let (mut block_kept, mut sign) = (block.len(), 0);
+        let ignored = ignored::<T>(self.ignore_index);
+        let (mut kept, mut start) = (0, 0);
+        while start < labels.len() {
+            let end = labels.len().min(start + CHECKED_AT_ONCE);
+            let (mut block_kept, mut sign) = (end - start, 0);
             match ignored {
                 None => {
-                    for label in block {
-                        sign |= outside(*label, last);
+                    for label in &labels[start..end] {
+                        sign |= outside(*label, self.last);
                     }
                 }
                 Some(index) => {
-                    for label in block {
+                    for label in &labels[start..end] {
                         let keep = *label != index;
                         block_kept -= usize::from(!keep);
-                        sign |= if keep { outside(*label, last) } else { 0 };
+                        sign |= if keep { outside(*label, self.last) } else { 0 };
                     }
                 }
             }
             if sign < 0 {
-                let wrong = |label: &T| outside(*label, last) < 0 && Some(*label) != ignored;
-                let row = block.iter().position(wrong).unwrap_or(0);
-                let (row, label) = (i * CHECKED_AT_ONCE + row, block[row].wide());
-                return Err(Error::LabelOutOfRange { row, label, classes });
+                return Err(start);
             }
             kept += block_kept;
+            start = end;
         }
         Ok(kept)
     }
@@ -216,6 +234,24 @@ impl OnLabels for Check {
 fn outside<T: Integer>(label: T, last: i64) -> i64 {
     let label = label.signed();
     label | last.wrapping_sub(label)
+}
+
+/// The first label from `start` on that is no class.
+struct Wrong {
+    ignore_index: Option<i64>,
+    start: usize,
+    last: i64,
+}
+
+impl OnLabels for Wrong {
+    type Out = (usize, i128);
+
+    fn run<T: Integer>(self, labels: &[T]) -> (usize, i128) {
+        let ignored = ignored::<T>(self.ignore_index);
+        let wrong = |label: &T| outside(*label, self.last) < 0 && Some(*label) != ignored;
+        let row = labels[self.start..].iter().position(wrong).map_or(0, |i| self.start + i);
+        (row, labels[row].wide())
+    }
 }
 
 struct Class {
@@ -244,12 +280,15 @@ impl<E: Float> OnLabels for Write<'_, E> {
 
     #[inline(always)]
     fn run<T: Integer>(self, labels: &[T]) {
-        let ignored = ignored::<T>(self.ignore_index);
-        let (some, index) = (ignored.is_some(), ignored.unwrap_or(T::ZERO));
         let labels = &labels[self.start..][..self.out.len()];
+        let Some(index) = ignored::<T>(self.ignore_index) else {
+            for (out, label) in self.out.iter_mut().zip(labels) {
+                *out = E::from_class(label.index());
+            }
+            return;
+        };
         for (out, label) in self.out.iter_mut().zip(labels) {
-            let ignored = some & (*label == index);
-            *out = if ignored { E::ZERO - E::ONE } else { E::from_class(label.index()) };
+            *out = if *label == index { E::ZERO - E::ONE } else { E::from_class(label.index()) };
         }
     }
 }

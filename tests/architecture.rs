@@ -137,7 +137,11 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
     ("reduction", &[], "a name"),
     ("view", &["error"], "shapes are checked here and mean nothing else"),
     ("strided", &["error"], "shapes are checked here and mean nothing else"),
-    ("labels", &["elem::Float", "error"], "labels are checked here, and read as numbers of a lane"),
+    (
+        "labels",
+        &["elem::Float", "error", "isa"],
+        "labels are checked here, and read as numbers of a lane",
+    ),
     ("target", &["labels", "strided", "view"], "arguments of either kind"),
     ("isa", &["elem::Float", "path::Path"], "instruction sets know lanes, not losses"),
     ("elem", &["isa::Isa", "isa::Lanes"], "an element type names no instruction set"),

@@ -70,8 +70,8 @@ impl<T: Element> CrossEntropy<'_, T> {
             one_per_row("row_weights", rows, row_weights.len())?;
             weights("row_weights", row_weights)?;
         }
-        let targets = Targets::new(Y::labels(labels), self.ignore_index, rows, classes)?;
         let token = self.exec.token()?;
+        let targets = Targets::new(token, Y::labels(labels), self.ignore_index, rows, classes)?;
         let divisor = match self.reduction {
             Reduction::Sum => 1.0,
             Reduction::BatchMean => rows as f64,

@@ -72,8 +72,8 @@ impl<T: Element> CrossEntropy<'_, T> {
         let (rows, _) = call.shape();
         match target {
             Target::Labels(labels) => {
-                let targets = self.check_labels(&call, labels, &per_row)?;
                 let token = self.exec.token()?;
+                let targets = self.check_labels(token, &call, labels, &per_row)?;
                 let Weight { weight, row_weight } = self.weigh(&call, &targets);
                 let (weight, row_weight) = self.divisors(rows, &weight, &row_weight);
                 let sums = self.run(token, call, targets, per_row, weight, row_weight);
@@ -101,8 +101,8 @@ impl<T: Element> CrossEntropy<'_, T> {
         let per_row = PerRow { upstream, losses: Some(losses), statistics: None };
         match target {
             Target::Labels(labels) => {
-                let targets = self.check_labels(&call, labels, &per_row)?;
                 let token = self.exec.token()?;
+                let targets = self.check_labels(token, &call, labels, &per_row)?;
                 self.run(token, call, targets, per_row, 1.0, 1.0);
             }
             Target::Dense(targets) => {
@@ -120,8 +120,8 @@ impl<T: Element> CrossEntropy<'_, T> {
         let Target::Labels(labels) = target else {
             return Err(Error::Incompatible { option: "loss sums", with: "dense targets" });
         };
-        let targets = self.check_labels(&call, labels, &PerRow::NOTHING)?;
         let token = self.exec.token()?;
+        let targets = self.check_labels(token, &call, labels, &PerRow::NOTHING)?;
         let Weight { weight, row_weight } = self.weigh(&call, &targets);
         let (rows, kept_rows) = (call.shape().0 as u64, targets.kept() as u64);
         let sums = self.run(token, call, targets, PerRow::NOTHING, 1.0, 1.0);
@@ -133,6 +133,7 @@ impl<T: Element> CrossEntropy<'_, T> {
     /// Checks everything that a call with labels depends on.
     fn check_labels<'x>(
         &self,
+        token: Token,
         call: &Call<'_, T>,
         labels: Labels<'x>,
         per_row: &PerRow<'_, T>,
@@ -147,7 +148,7 @@ impl<T: Element> CrossEntropy<'_, T> {
                 return Err(Error::TooManyClasses { classes, most });
             }
         }
-        Targets::new(labels, self.ignore_index, rows, classes)
+        Targets::new(token, labels, self.ignore_index, rows, classes)
     }
 
     /// Checks the options of a call with labels.

@@ -300,7 +300,9 @@ impl<'a, T: Element> LinearCrossEntropy<'a, T> {
             one_per_row("upstream", rows, upstream.len())?;
         }
         self.options.check_label_options((rows, classes))?;
-        let targets = Targets::new(Y::labels(labels), self.options.ignore_index, rows, classes)?;
+        let token = self.options.exec.token()?;
+        let ignored = self.options.ignore_index;
+        let targets = Targets::new(token, Y::labels(labels), ignored, rows, classes)?;
         let extent = Extent {
             kept: targets.kept(),
             ignored: targets.kept() < rows,
@@ -311,7 +313,7 @@ impl<'a, T: Element> LinearCrossEntropy<'a, T> {
             bias_gradient: of_bias.is_some(),
         };
         let plan = Plan::new::<T>(&extent, self.scratch)?;
-        Ok(Checked { token: self.options.exec.token()?, targets, plan })
+        Ok(Checked { token, targets, plan })
     }
 
     fn weigh(&self, checked: &Checked<'_>, rows: usize) -> Weight {

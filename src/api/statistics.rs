@@ -157,9 +157,9 @@ impl Exec {
             return Err(Error::TooManyClasses { classes: end, most });
         }
         // The row's classes are not known here: any number may be one.
-        let targets = Targets::new(Y::labels(labels), ignore_index, rows, most)?;
-        let job =
-            PartialRowsJob { token: self.token()?, logits, first_class, targets, entropy, out };
+        let token = self.token()?;
+        let targets = Targets::new(token, Y::labels(labels), ignore_index, rows, most)?;
+        let job = PartialRowsJob { token, logits, first_class, targets, entropy, out };
         T::partial_rows(self.thread_bound(), classes, job);
         Ok(())
     }

@@ -5,11 +5,13 @@
 
 use super::block::{Block, OfRows};
 use super::sparse::{Pass, SparseJob};
+use super::two_classes::Pairs;
 use crate::elem::Float;
 use crate::isa::{Kernel, Lanes};
 use crate::kernel::across::{Compensated, ExpTerm};
 use crate::kernel::transpose::{from_planes, to_planes};
 use crate::par::SUMS;
+use core::ops::Range;
 
 /// Whether rows go side by side. It depends on the classes alone, and so do the bits of a row.
 pub(super) fn are_few(classes: usize) -> bool {
@@ -35,8 +37,21 @@ impl<E: Float> Kernel<E> for FewClasses<'_, E> {
         let exp = ExpTerm::new(l.register());
         let gradient = matches!(job.pass, Pass::Gradient(_));
         let mut totals = [Compensated::new(l); 2];
+        let mut pairs = job.pairs(l);
+        // Before this row no two classes are tried again.
+        let mut general = 0;
         let mut start = 0;
         while start < rows {
+            if let Some(pairs) = &mut pairs
+                && start >= general
+            {
+                let end = start + pairs.rows(l, rows - start);
+                if job.run_pairs(l, pairs, start..end, &mut totals[0]) {
+                    start = end;
+                    continue;
+                }
+                general = end;
+            }
             let count = L::LANES.min(rows - start);
             to_planes(l, job.pass.logits(), start, count, planes);
             let of_rows = OfRows {
@@ -58,5 +73,40 @@ impl<E: Float> Kernel<E> for FewClasses<'_, E> {
         }
         let [loss, z] = totals;
         [loss.fold(l), z.fold(l), 0.0]
+    }
+}
+
+impl<E: Float> SparseJob<'_, E> {
+    /// Room for rows of two classes with nothing to them but logits and labels.
+    #[inline(always)]
+    fn pairs<L: Lanes<E>>(&self, _: L) -> Option<Pairs<E>> {
+        let (rows, classes) = self.pass.shape();
+        let plain = self.row_weights.is_none() && self.upstream.is_none();
+        if classes == 2 && rows >= L::LANES && plain { Pairs::of(&self.recipe) } else { None }
+    }
+
+    /// Whether some rows were done as pairs; else nothing was written.
+    #[inline(always)]
+    fn run_pairs<L: Lanes<E>>(
+        &mut self,
+        l: L,
+        pairs: &mut Pairs<E>,
+        rows: Range<usize>,
+        total: &mut Compensated<L::V>,
+    ) -> bool {
+        let logits = self.pass.logits();
+        let Some(close) = logits.run(rows.clone()) else { return false };
+        if rows.is_empty() || !pairs.read(l, close, &self.targets, rows.start) {
+            return false;
+        }
+        if let Pass::Gradient(io) = &mut self.pass {
+            let Some(target) = io.target().run(rows.clone()) else { return false };
+            pairs.gradient(l, target);
+        }
+        let losses = pairs.losses(l, rows.len(), total);
+        if let Some(out) = &mut self.losses {
+            out[rows].copy_from_slice(losses);
+        }
+        true
     }
 }

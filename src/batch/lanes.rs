@@ -117,7 +117,7 @@ impl<E: Float> Recipe<'_, E> {
     }
 
     /// Whether a row's loss is its negative log-likelihood and nothing else.
-    fn is_plain(&self) -> bool {
+    pub(super) fn is_plain(&self) -> bool {
         let one_hot =
             matches!(self.loss, Sparse::CrossEntropy(masses) if masses == Masses::ONE_HOT);
         one_hot && self.class_weights.is_none() && self.z_loss == 0.0

@@ -18,6 +18,7 @@ mod row_function;
 mod sparse;
 mod statistics;
 mod strided;
+mod two_classes;
 
 use crate::elem::Float;
 use crate::kernel::gradient::Gradient;

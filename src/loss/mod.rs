@@ -10,6 +10,7 @@ pub(crate) mod element;
 pub(crate) mod entropy;
 pub(crate) mod focal;
 pub(crate) mod nll;
+pub(crate) mod pair;
 pub(crate) mod row;
 pub(crate) mod z_loss;
 

@@ -62,9 +62,8 @@ impl<V: Copy> Nll<V> {
 
 /// `|lead|`
 #[inline(always)]
-fn distance<E: Float, L: Lanes<E>>(l: L, lead: L::V) -> L::V {
-    let zero = l.splat(E::ZERO);
-    l.select_lt(lead, zero, l.sub(zero, lead), lead)
+pub(crate) fn distance<E: Float, L: Lanes<E>>(l: L, lead: L::V) -> L::V {
+    l.bits_and(lead, l.splat(E::from_raw(E::MINUS_ZERO.to_raw() - 1)))
 }
 
 /// `e^(-|lead| / 2)`: its square is a product that can be a normal number where `e^-|lead|` is not.
