@@ -52,18 +52,18 @@ fn inputs<T: Num>(random: &mut Random, rows: usize, odd: u64) -> (Vec<T>, Vec<i6
     let special = [T::POS_INF, T::NEG_INF, T::QUIET_NAN, T::MOST_NEGATIVE, T::MOST_POSITIVE];
     let (mut logits, mut labels) = (Vec::new(), Vec::new());
     for _ in 0..rows {
-        let size = [1e-3, 1.0, 30.0, 400.0][(random.next() % 4) as usize];
+        let size = [1e-3, 1.0, 30.0, 400.0][random.below(4) as usize];
         for _ in 0..2 {
             logits.push(T::of(size * random.normal::<f64>()));
         }
-        labels.push((random.next() % 2) as i64);
-        if odd > 0 && random.next() % odd == 0 {
-            match random.next() % 3 {
+        labels.push(random.below(2) as i64);
+        if odd > 0 && random.below(odd) == 0 {
+            match random.below(3) {
                 0 => *labels.last_mut().unwrap() = -100,
-                1 => *logits.last_mut().unwrap() = special[(random.next() % 5) as usize],
+                1 => *logits.last_mut().unwrap() = special[random.below(5) as usize],
                 _ => {
                     let both = logits.len() - 2;
-                    logits[both..].fill([T::of(0.0), T::of(-0.0)][(random.next() % 2) as usize]);
+                    logits[both..].fill([T::of(0.0), T::of(-0.0)][random.below(2) as usize]);
                 }
             }
         }

@@ -1,11 +1,10 @@
 //! Rows of few classes side by side, as many as a virtual vector has lanes: a lane is a row.
 
 use super::lanes::{LaneRows, whole};
-use super::planes::InBlock;
 use super::room::Room;
 use super::sparse::Recipe;
 use crate::elem::{Float, Scratch};
-use crate::isa::{Lanes, MOST_LANES, Register};
+use crate::isa::{Lanes, MOST_LANES};
 use crate::kernel::across::ExpTerm;
 use crate::kernel::transpose;
 use crate::labels::Targets;
@@ -63,29 +62,11 @@ impl<E: Float> Recipe<'_, E> {
     pub(super) fn block<L: Lanes<E>>(
         &self,
         l: L,
-        classes: (usize, &ExpTerm<Register<E, L>>),
+        (classes, exp): (usize, &ExpTerm<L::V>),
         rows: OfRows<'_, E>,
         (planes, slopes): (&mut [E], &mut Room<E>),
         gradient: bool,
     ) -> [L::V; 2] {
-        // Arrays of registers have a fixed length; of one lane it takes more of them.
-        if const { L::Register::LANES > 1 } {
-            self.block_of::<_, 2>(l, classes, rows, (planes, slopes), gradient)
-        } else {
-            self.block_of::<_, MOST_LANES>(l, classes, rows, (planes, slopes), gradient)
-        }
-    }
-
-    #[inline(always)]
-    fn block_of<L: Lanes<E>, const W: usize>(
-        &self,
-        l: L,
-        classes: (usize, &ExpTerm<Register<E, L>>),
-        rows: OfRows<'_, E>,
-        (planes, slopes): (&mut [E], &mut Room<E>),
-        gradient: bool,
-    ) -> [L::V; 2] {
-        let r = l.register();
         let (start, count) = (rows.start, rows.count);
         let mut labels = [E::ZERO - E::ONE; MOST_LANES];
         // How many there are is known when this is compiled if there are as many as there can be.
@@ -99,23 +80,16 @@ impl<E: Float> Recipe<'_, E> {
         };
         let mut of_cap = None;
         if let Some(cap) = self.logits.cap() {
-            let len = classes.0 * L::LANES;
+            let len = classes * L::LANES;
             let slopes = slopes.get(len);
-            cap.planes(r, &mut planes[..len], slopes);
+            cap.planes(l.register(), &mut planes[..len], slopes);
             of_cap = Some(&*slopes);
         }
-        let planes = &mut InBlock { planes, slopes: of_cap };
-        let mut losses = [[r.splat(E::ZERO); 2]; W];
-        self.lanes::<_, W, true>(r, classes, &of_lanes, planes, gradient, &mut losses);
+        let planes = (planes, of_cap);
+        let losses = self.block_lanes(l, (classes, exp), &of_lanes, planes, gradient);
         if let Some(out) = rows.losses {
-            for (at, losses) in losses[..count.div_ceil(L::Register::LANES)].iter().enumerate() {
-                let rows = of_lanes.rows(r, at);
-                put(r, whole(r, *losses), &mut out[start + rows.start..start + rows.end]);
-            }
+            put(l, whole(l, losses), &mut out[start..start + count]);
         }
-        l.by_registers(
-            #[inline(always)]
-            |lane| losses[lane / L::Register::LANES],
-        )
+        losses
     }
 }

@@ -34,7 +34,7 @@ impl<E: Float> Kernel<E> for FewClasses<'_, E> {
         let (rows, classes) = job.pass.shape();
         let mut block = Block::new();
         let (planes, slopes) = block.planes(l, classes);
-        let exp = ExpTerm::new(l.register());
+        let exp = ExpTerm::new(l);
         let gradient = matches!(job.pass, Pass::Gradient(_));
         let mut totals = [Compensated::new(l); 2];
         let mut pairs = job.pairs(l);

@@ -4,6 +4,7 @@ use super::sparse::Recipe;
 use crate::elem::Float;
 use crate::isa::{Lanes, MOST_LANES};
 use crate::kernel::across::{self, ExpTerm, LaneAsk, LaneGradient, LaneStats, Planes};
+use crate::kernel::across_block;
 use crate::loss::cross_entropy::Masses;
 use crate::loss::nll::{self, Nll};
 use crate::loss::{Facts, Sparse, mass_times, z_loss};
@@ -60,10 +61,9 @@ impl<E: Float> Recipe<'_, E> {
     /// gradient.
     ///
     /// Each step is made in all registers before the next: as one chain of operations a register would have to
-    /// wait for most of the one before it. A pass over the classes takes one register after the other if `NEAR`,
-    /// where the classes are close together, or all of them class by class.
+    /// wait for most of the one before it.
     #[inline(always)]
-    pub(crate) fn lanes<R: Lanes<E>, const W: usize, const NEAR: bool>(
+    pub(crate) fn lanes<R: Lanes<E>, const W: usize>(
         &self,
         r: R,
         (classes, exp): (usize, &ExpTerm<R::V>),
@@ -73,8 +73,7 @@ impl<E: Float> Recipe<'_, E> {
         losses: &mut [[R::V; 2]],
     ) {
         let zero = r.splat(E::ZERO);
-        let spread = self.loss.spreads().then_some(self.class_weights);
-        let ask = LaneAsk { classes, exp, scale: self.logits.factor(), spread };
+        let ask = self.ask_lanes(classes, exp);
         let registers = rows.count.div_ceil(R::LANES);
         let mut labels = [zero; W];
         let labels = &mut labels[..registers];
@@ -83,13 +82,7 @@ impl<E: Float> Recipe<'_, E> {
         }
         let mut stats = [LaneStats::nothing(r); W];
         let stats = &mut stats[..registers];
-        if NEAR {
-            for (at, (labels, stats)) in labels.iter().zip(stats.iter_mut()).enumerate() {
-                across::stats_of_one(r, ask, at, *labels, planes, stats);
-            }
-        } else {
-            across::stats::<_, _, W>(r, ask, labels, planes, stats);
-        }
+        across::stats::<_, _, W>(r, ask, labels, planes, stats);
         let scale = r.splat(ask.scale);
         let (mut roots, mut log_sums) = ([zero; W], [zero; W]);
         for (root, stats) in roots.iter_mut().zip(&*stats) {
@@ -107,13 +100,45 @@ impl<E: Float> Recipe<'_, E> {
             let nll = Nll::finish(r, sum, lead, roots[at], log_sums[at]);
             let known = (&labels[at], stats, &nll);
             *losses = self.register(r, ask.scale, rows, at, known, lanes);
-            if NEAR && gradient {
-                across::gradient_of(r, ask, 0..classes, at, lanes, planes);
-            }
         }
-        if !NEAR && gradient {
+        if gradient {
             across::gradient(r, ask, lanes, planes);
         }
+    }
+
+    /// What is the same for all lanes.
+    #[inline(always)]
+    fn ask_lanes<'b, V>(&'b self, classes: usize, exp: &'b ExpTerm<V>) -> LaneAsk<'b, E, V> {
+        let spread = self.loss.spreads().then_some(self.class_weights);
+        LaneAsk { classes, exp, scale: self.logits.factor(), spread }
+    }
+
+    /// [`Self::lanes`] of a block: the logits are in `planes`, and their gradient takes their place. `slopes` are
+    /// those of a cap that they have gone through.
+    #[inline(always)]
+    pub(crate) fn block_lanes<L: Lanes<E>>(
+        &self,
+        l: L,
+        (classes, exp): (usize, &ExpTerm<L::V>),
+        rows: &LaneRows<'_, E>,
+        (planes, slopes): (&mut [E], Option<&[E]>),
+        gradient: bool,
+    ) -> [L::V; 2] {
+        let ask = self.ask_lanes(classes, exp);
+        let planes = &mut planes[..classes * L::LANES];
+        let labels = rows.labels(l, 0);
+        let stats = across_block::stats(l, ask, labels, planes);
+        let scale = l.splat(ask.scale);
+        let (sum, lead) = (sum(l, &stats), lead(l, scale, &stats));
+        let root = nll::root(l, lead);
+        let log_sum = nll::log_sum(l, sum, lead, root);
+        let nll = Nll::finish(l, sum, lead, root, log_sum);
+        let mut lanes = LaneGradient::nothing(l);
+        let losses = self.register(l, ask.scale, rows, 0, (&labels, &stats, &nll), &mut lanes);
+        if gradient {
+            across_block::gradient(l, ask, &lanes, planes, slopes);
+        }
+        losses
     }
 
     /// Whether a row's loss is its negative log-likelihood and nothing else.
@@ -171,7 +196,7 @@ impl<E: Float> Recipe<'_, E> {
             spread = r.mul(ours, terms.spread);
             at_label = r.mul_add(ours, terms.label, r.mul(z_prob, nll.label_prob));
         }
-        (lanes.labels, lanes.reference) = (labels, stats.reference);
+        (lanes.labels, lanes.reference, lanes.sum) = (labels, stats.reference, stats.sum);
         lanes.factor = of_gradient.settle(r, factor);
         lanes.spread = of_gradient.settle(r, spread);
         lanes.at_label = of_gradient.settle(r, at_label);

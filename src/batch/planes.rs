@@ -37,7 +37,6 @@ impl<E: Float> InPlanes<'_, E> {
 }
 
 impl<E: Float, R: Lanes<E>> Planes<E, R> for InPlanes<'_, E> {
-    const OWN: bool = false;
     #[inline(always)]
     fn logits(&self, r: R, class: usize, at: usize) -> R::V {
         let x = self.get(r, self.source(), class, at);
@@ -74,44 +73,5 @@ impl<E: Float, R: Lanes<E>> Planes<E, R> for InPlanes<'_, E> {
         if let Some(target) = &mut self.gradient {
             put(r, gradient, &mut target[class * self.stride + at * R::LANES..][..self.len]);
         }
-    }
-}
-
-/// The planes of a block: class `c` of the row in lane `i` of register `at` is element
-/// `c · LANES + at · R::LANES + i`, `LANES` those of the virtual vector.
-pub(crate) struct InBlock<'a, E> {
-    pub(crate) planes: &'a mut [E],
-    /// Those of the cap that the logits have gone through, laid out as the planes.
-    pub(crate) slopes: Option<&'a [E]>,
-}
-
-/// A register of a block's planes.
-#[inline(always)]
-fn register<E: Float, R: Lanes<E>>(r: R, planes: &[E], class: usize, at: usize) -> R::V {
-    r.load(&planes[class * E::LANES..][..E::LANES][at * R::LANES..][..R::LANES])
-}
-
-impl<E: Float, R: Lanes<E>> Planes<E, R> for InBlock<'_, E> {
-    const OWN: bool = true;
-    #[inline(always)]
-    fn logits(&self, r: R, class: usize, at: usize) -> R::V {
-        register(r, self.planes, class, at)
-    }
-    #[inline(always)]
-    fn keep(&mut self, r: R, class: usize, at: usize, e: R::V) {
-        self.put(r, class, at, e);
-    }
-    #[inline(always)]
-    fn kept(&self, r: R, class: usize, at: usize, _: Frame<'_, E, R::V>) -> (R::V, Option<R::V>) {
-        let slope = match self.slopes {
-            None => None,
-            Some(slopes) => Some(register(r, slopes, class, at)),
-        };
-        (register(r, self.planes, class, at), slope)
-    }
-    #[inline(always)]
-    fn put(&mut self, r: R, class: usize, at: usize, gradient: R::V) {
-        let plane = &mut self.planes[class * E::LANES..][..E::LANES];
-        r.store(gradient, &mut plane[at * R::LANES..][..R::LANES]);
     }
 }

@@ -160,7 +160,7 @@ impl<E: Float> StridedJob<'_, E> {
     fn blocks<L: Lanes<E>>(&mut self, l: L, totals: &mut [Compensated<L::V>; 2]) {
         let (outer, classes, inner) = self.pass.dims();
         let gradient = !matches!(self.pass, StridedPass::LossOnly(_));
-        let exp = ExpTerm::new(l.register());
+        let exp = ExpTerm::new(l);
         let mut block = Block::new();
         let (planes, slopes) = block.planes(l, classes);
         for o in 0..outer {
@@ -278,7 +278,7 @@ impl<E: Float> StridedJob<'_, E> {
         };
         let wanted = gradient.is_some();
         let planes = &mut InPlanes { logits, gradient, stride: inner, len, cap };
-        recipe.lanes::<_, W, false>(r, (classes, &ExpTerm::new(r)), &rows, planes, wanted, losses);
+        recipe.lanes::<_, W>(r, (classes, &ExpTerm::new(r)), &rows, planes, wanted, losses);
         if let Some(out) = &mut self.losses {
             for (at, losses) in losses.iter().enumerate() {
                 let rows = rows.rows(r, at);

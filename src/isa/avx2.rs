@@ -112,6 +112,20 @@ impl Hooks<f32> for V3 {
             ),
         }
     }
+    // An exchange of single lanes takes two instructions for each register.
+    #[inline(always)]
+    fn fours(self, [a, b, c, d]: [f32x8; 4]) -> [f32x8; 4] {
+        let avx = self.avx;
+        let (a, b, c, d) = (cast(a), cast(b), cast(c), cast(d));
+        let low = [avx._mm256_unpacklo_ps(a, b), avx._mm256_unpacklo_ps(c, d)];
+        let high = [avx._mm256_unpackhi_ps(a, b), avx._mm256_unpackhi_ps(c, d)];
+        [
+            cast(avx._mm256_unpacklo_pd(cast(low[0]), cast(low[1]))),
+            cast(avx._mm256_unpackhi_pd(cast(low[0]), cast(low[1]))),
+            cast(avx._mm256_unpacklo_pd(cast(high[0]), cast(high[1]))),
+            cast(avx._mm256_unpackhi_pd(cast(high[0]), cast(high[1]))),
+        ]
+    }
 }
 
 impl Hooks<f64> for V3 {

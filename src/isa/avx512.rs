@@ -94,6 +94,20 @@ impl Hooks<f32> for V4 {
             ),
         }
     }
+    // An exchange of single lanes takes two instructions for each register.
+    #[inline(always)]
+    fn fours(self, [a, b, c, d]: [f32x16; 4]) -> [f32x16; 4] {
+        let f = self.avx512f;
+        let (a, b, c, d) = (cast(a), cast(b), cast(c), cast(d));
+        let low = [f._mm512_unpacklo_ps(a, b), f._mm512_unpacklo_ps(c, d)];
+        let high = [f._mm512_unpackhi_ps(a, b), f._mm512_unpackhi_ps(c, d)];
+        [
+            cast(f._mm512_unpacklo_pd(cast(low[0]), cast(low[1]))),
+            cast(f._mm512_unpackhi_pd(cast(low[0]), cast(low[1]))),
+            cast(f._mm512_unpacklo_pd(cast(high[0]), cast(high[1]))),
+            cast(f._mm512_unpackhi_pd(cast(high[0]), cast(high[1]))),
+        ]
+    }
 }
 
 impl Hooks<f64> for V4 {

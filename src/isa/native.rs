@@ -28,6 +28,13 @@ pub trait Hooks<E: Float>: Copy {
     fn fold_max(self, v: Self::V) -> E;
     /// In runs of `run` lanes, a power of two: the odd ones of `a` and the even ones of `b` change places.
     fn exchange(self, a: Self::V, b: Self::V, run: usize) -> (Self::V, Self::V);
+    /// Transposes the squares of four lanes of four registers.
+    #[inline(always)]
+    fn fours(self, [a, b, c, d]: [Self::V; 4]) -> [Self::V; 4] {
+        let ((a, c), (b, d)) = (self.exchange(a, c, 2), self.exchange(b, d, 2));
+        let ((a, b), (c, d)) = (self.exchange(a, b, 1), self.exchange(c, d, 1));
+        [a, b, c, d]
+    }
 }
 
 /// Swaps the off-diagonal quarters of the square, then of each of its quarters, and so on. The levels are
@@ -44,10 +51,16 @@ fn transpose<E: Float, H: Hooks<E>>(
     if lanes >= 8 {
         swap_quarters(hooks, lanes, &mut rows, 4);
     }
-    if lanes >= 4 {
-        swap_quarters(hooks, lanes, &mut rows, 2);
+    if lanes < 4 {
+        swap_quarters(hooks, lanes, &mut rows, 1);
+        return rows;
     }
-    swap_quarters(hooks, lanes, &mut rows, 1);
+    let mut i = 0;
+    while i < lanes {
+        let four = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]];
+        [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]] = hooks.fours(four);
+        i += 4;
+    }
     rows
 }
 

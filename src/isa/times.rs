@@ -117,19 +117,39 @@ impl<E: Float, R: Lanes<E, Register: Square<E>>, const K: usize> Lanes<E> for Ti
     }
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
-        self.each2(a, b, R::add)
+        self.each2(
+            a,
+            b,
+            #[inline(always)]
+            |r, a, b| r.add(a, b),
+        )
     }
     #[inline(always)]
     fn sub(self, a: Self::V, b: Self::V) -> Self::V {
-        self.each2(a, b, R::sub)
+        self.each2(
+            a,
+            b,
+            #[inline(always)]
+            |r, a, b| r.sub(a, b),
+        )
     }
     #[inline(always)]
     fn mul(self, a: Self::V, b: Self::V) -> Self::V {
-        self.each2(a, b, R::mul)
+        self.each2(
+            a,
+            b,
+            #[inline(always)]
+            |r, a, b| r.mul(a, b),
+        )
     }
     #[inline(always)]
     fn div(self, a: Self::V, b: Self::V) -> Self::V {
-        self.each2(a, b, R::div)
+        self.each2(
+            a,
+            b,
+            #[inline(always)]
+            |r, a, b| r.div(a, b),
+        )
     }
     #[inline(always)]
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
@@ -141,11 +161,21 @@ impl<E: Float, R: Lanes<E, Register: Square<E>>, const K: usize> Lanes<E> for Ti
     }
     #[inline(always)]
     fn max(self, a: Self::V, b: Self::V) -> Self::V {
-        self.each2(a, b, R::max)
+        self.each2(
+            a,
+            b,
+            #[inline(always)]
+            |r, a, b| r.max(a, b),
+        )
     }
     #[inline(always)]
     fn min(self, a: Self::V, b: Self::V) -> Self::V {
-        self.each2(a, b, R::min)
+        self.each2(
+            a,
+            b,
+            #[inline(always)]
+            |r, a, b| r.min(a, b),
+        )
     }
     #[inline(always)]
     fn select_lt(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V {
@@ -165,30 +195,61 @@ impl<E: Float, R: Lanes<E, Register: Square<E>>, const K: usize> Lanes<E> for Ti
     }
     #[inline(always)]
     fn bits_and(self, a: Self::V, b: Self::V) -> Self::V {
-        self.each2(a, b, R::bits_and)
+        self.each2(
+            a,
+            b,
+            #[inline(always)]
+            |r, a, b| r.bits_and(a, b),
+        )
     }
     #[inline(always)]
     fn bits_or(self, a: Self::V, b: Self::V) -> Self::V {
-        self.each2(a, b, R::bits_or)
+        self.each2(
+            a,
+            b,
+            #[inline(always)]
+            |r, a, b| r.bits_or(a, b),
+        )
     }
     #[inline(always)]
     fn bits_add(self, a: Self::V, b: Self::V) -> Self::V {
-        self.each2(a, b, R::bits_add)
+        self.each2(
+            a,
+            b,
+            #[inline(always)]
+            |r, a, b| r.bits_add(a, b),
+        )
     }
     #[inline(always)]
     fn bits_to_exponent(self, v: Self::V) -> Self::V {
-        self.each(v, R::bits_to_exponent)
+        self.each(
+            v,
+            #[inline(always)]
+            |r, v| r.bits_to_exponent(v),
+        )
     }
     #[inline(always)]
     fn exponent_to_bits(self, v: Self::V) -> Self::V {
-        self.each(v, R::exponent_to_bits)
+        self.each(
+            v,
+            #[inline(always)]
+            |r, v| r.exponent_to_bits(v),
+        )
     }
     #[inline(always)]
     fn fold_add(self, v: Self::V) -> E {
-        self.0.fold_add(self.halve(v, R::add))
+        self.0.fold_add(self.halve(
+            v,
+            #[inline(always)]
+            |r, a, b| r.add(a, b),
+        ))
     }
     #[inline(always)]
     fn fold_max(self, v: Self::V) -> E {
-        self.0.fold_max(self.halve(v, R::max))
+        self.0.fold_max(self.halve(
+            v,
+            #[inline(always)]
+            |r, a, b| r.max(a, b),
+        ))
     }
 }

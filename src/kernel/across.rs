@@ -9,8 +9,6 @@ use core::ops::Range;
 /// Where the classes of a run of registers of rows are: their logits, then `e^u`, then the gradient. `at` is
 /// the number of a register.
 pub(crate) trait Planes<E: Float, R: Lanes<E>> {
-    /// Whether logits may be overwritten before their exponentials are known.
-    const OWN: bool;
     /// The logits of a class, as the loss sees them.
     fn logits(&self, r: R, class: usize, at: usize) -> R::V;
     /// Takes `e^u` of a class; its logits may be overwritten.
@@ -73,7 +71,7 @@ pub(crate) struct LaneStats<V> {
 impl<V: Copy> LaneStats<V> {
     /// Once the largest is known: from where exponents are measured.
     #[inline(always)]
-    fn measure<E: Float, R: Lanes<E, V = V>>(&mut self, r: R) {
+    pub(super) fn measure<E: Float, R: Lanes<E, V = V>>(&mut self, r: R) {
         let lowest = r.splat(E::LOWEST);
         // -0 becomes 0: which of the two a maximum returns depends on the CPU.
         self.max = r.add(self.max, r.splat(E::ZERO));
@@ -93,13 +91,13 @@ impl<V: Copy> LaneStats<V> {
 pub(crate) type ClassWeights<'a, E> = Option<Option<&'a [E]>>;
 
 /// Classes whose exponentials are computed at once, and added to one sum.
-const SIDE_BY_SIDE: usize = 4;
+pub(super) const SIDE_BY_SIDE: usize = 4;
 
 /// Classes whose sums, of four each, are added to one sum.
-const GROUP: usize = 16;
+pub(super) const GROUP: usize = 16;
 
 /// Classes that are added up before their sum joins the total.
-const TILE: usize = 64;
+pub(super) const TILE: usize = 64;
 
 /// Puts the statistics of at most `W` registers of rows where those of no classes are, one for each of
 /// `labels`: class numbers; a number that no class has leaves none out.
@@ -133,8 +131,12 @@ pub(crate) fn stats<E: Float, R: Lanes<E>, const W: usize>(
             labels.len(),
             #[inline(always)]
             |classes, at| {
-                let reference = known[at].reference;
-                shortfalls(r, ask, weights, classes, at, labels[at], planes, reference)
+                let mut sums = [r.splat(E::ZERO); 2];
+                for c in classes {
+                    let below = r.sub(planes.logits(r, c, at), known[at].reference);
+                    shortfall(r, ask.scale, weights, c, labels[at], below, &mut sums);
+                }
+                sums
             },
         );
         for (stats, sums) in stats.iter_mut().zip(sums) {
@@ -154,60 +156,22 @@ pub(crate) fn stats<E: Float, R: Lanes<E>, const W: usize>(
     }
 }
 
-/// [`stats`] of one register.
+/// The largest of the other logits of some classes, and the labels' logits.
 #[inline(always)]
-pub(crate) fn stats_of_one<E: Float, R: Lanes<E>>(
-    r: R,
-    ask: LaneAsk<'_, E, R::V>,
-    at: usize,
-    labels: R::V,
-    planes: &mut impl Planes<E, R>,
-    stats: &mut LaneStats<R::V>,
-) {
-    largest(r, 0..ask.classes, at, labels, planes, stats);
-    stats.measure(r);
-    let reference = stats.reference;
-    if let Some(weights) = ask.spread {
-        [stats.weight, stats.shortfall] = in_tiles_of_one(
-            r,
-            ask.classes,
-            #[inline(always)]
-            |classes| shortfalls(r, ask, weights, classes, at, labels, planes, reference),
-        );
-    }
-    [stats.sum] = in_tiles_of_one(
-        r,
-        ask.classes,
-        #[inline(always)]
-        |classes| [sum_of_exps(r, ask, classes, at, labels, planes, reference)],
-    );
-}
-
-/// The largest of the other logits of some classes, and the labels' logits, which become `-inf` where they may:
-/// then the next pass need not look for them.
-#[inline(always)]
-fn largest<E: Float, R: Lanes<E>, P: Planes<E, R>>(
+fn largest<E: Float, R: Lanes<E>>(
     r: R,
     classes: Range<usize>,
     at: usize,
     labels: R::V,
-    planes: &mut P,
+    planes: &impl Planes<E, R>,
     stats: &mut LaneStats<R::V>,
 ) {
-    let (zero, one, none) = (r.splat(E::ZERO), r.splat(E::ONE), r.splat(E::NEG_INFINITY));
+    let (one, none) = (r.splat(E::ONE), r.splat(E::NEG_INFINITY));
     let mut number = r.splat(E::from_class(classes.start));
     let (mut max, mut label) = (stats.max, stats.label);
     for c in classes {
         let x = planes.logits(r, c, at);
-        let other = if P::OWN {
-            // A sum, as LLVM makes a masked store of a selection: that is slow on some CPUs.
-            let other = r.add(x, r.select_eq(labels, number, none, zero));
-            planes.put(r, c, at, other);
-            other
-        } else {
-            r.select_eq(labels, number, none, x)
-        };
-        max = r.max(max, other);
+        max = r.max(max, r.select_eq(labels, number, none, x));
         label = r.select_eq(labels, number, x, label);
         number = r.add(number, one);
     }
@@ -216,13 +180,13 @@ fn largest<E: Float, R: Lanes<E>, P: Planes<E, R>>(
 
 /// `Σ e^u` of some classes.
 #[inline(always)]
-fn sum_of_exps<E: Float, R: Lanes<E>, P: Planes<E, R>>(
+fn sum_of_exps<E: Float, R: Lanes<E>>(
     r: R,
     LaneAsk { exp, scale, .. }: LaneAsk<'_, E, R::V>,
     classes: Range<usize>,
     at: usize,
     labels: R::V,
-    planes: &mut P,
+    planes: &mut impl Planes<E, R>,
     reference: R::V,
 ) -> R::V {
     let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
@@ -232,42 +196,33 @@ fn sum_of_exps<E: Float, R: Lanes<E>, P: Planes<E, R>>(
     for c in classes {
         let e = frame.exponential(r, planes.logits(r, c, at));
         planes.keep(r, c, at, e);
-        // The exponential of -inf is 0.
-        sum = r.add(sum, if P::OWN { e } else { r.select_eq(labels, number, zero, e) });
+        sum = r.add(sum, r.select_eq(labels, number, zero, e));
         number = r.add(number, one);
     }
     sum
 }
 
-/// `Σ w` and `Σ -w u` of some classes.
+/// Adds a class to `Σ w` and `Σ -w u`; `below` is its logit less the reference.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "of a body that two loops share")]
-fn shortfalls<E: Float, R: Lanes<E>>(
+pub(super) fn shortfall<E: Float, R: Lanes<E>>(
     r: R,
-    LaneAsk { scale, .. }: LaneAsk<'_, E, R::V>,
+    scale: E,
     weights: Option<&[E]>,
-    classes: Range<usize>,
-    at: usize,
+    class: usize,
     labels: R::V,
-    planes: &impl Planes<E, R>,
-    reference: R::V,
-) -> [R::V; 2] {
-    let (zero, one, by) = (r.splat(E::ZERO), r.splat(E::ONE), r.splat(scale));
-    let mut number = r.splat(E::from_class(classes.start));
-    let mut sums = [zero; 2];
-    for c in classes {
-        let down = r.mul(by, r.sub(planes.logits(r, c, at), reference));
-        let weight = match weights {
-            Some(w) => r.splat(w[c]),
-            None => one,
-        };
-        let weight = r.select_eq(labels, number, zero, weight);
-        let below = r.sub(zero, r.mul(weight, down));
-        sums[0] = r.add(sums[0], weight);
-        sums[1] = r.add(sums[1], r.select_eq(weight, zero, zero, below));
-        number = r.add(number, one);
-    }
-    sums
+    below: R::V,
+    sums: &mut [R::V; 2],
+) {
+    let zero = r.splat(E::ZERO);
+    let down = r.mul(r.splat(scale), below);
+    let weight = match weights {
+        Some(w) => r.splat(w[class]),
+        None => r.splat(E::ONE),
+    };
+    let weight = r.select_eq(labels, r.splat(E::from_class(class)), zero, weight);
+    let below = r.sub(zero, r.mul(weight, down));
+    sums[0] = r.add(sums[0], weight);
+    sums[1] = r.add(sums[1], r.select_eq(weight, zero, zero, below));
 }
 
 /// A sum over classes: those of a group, of a tile, and of all tiles before.
@@ -328,7 +283,7 @@ fn in_tiles<E: Float, R: Lanes<E>, const N: usize, const W: usize>(
 
 /// [`in_tiles`] of one register.
 #[inline(always)]
-fn in_tiles_of_one<E: Float, R: Lanes<E>, const N: usize>(
+pub(super) fn in_tiles_of_one<E: Float, R: Lanes<E>, const N: usize>(
     r: R,
     classes: usize,
     mut f: impl FnMut(Range<usize>) -> [R::V; N],
@@ -387,7 +342,7 @@ impl<V: Copy> Compensated<V> {
     }
 
     #[inline(always)]
-    fn value<E: Float, L: Lanes<E, V = V>>(self, l: L) -> V {
+    pub(super) fn value<E: Float, L: Lanes<E, V = V>>(self, l: L) -> V {
         l.add(self.sum, self.dropped)
     }
 
@@ -422,6 +377,8 @@ pub(crate) struct LaneGradient<V> {
     pub(crate) factor: V,
     pub(crate) spread: V,
     pub(crate) at_label: V,
+    /// `Σ e^u`
+    pub(crate) sum: V,
     /// What is written where the gradient is NaN: NaN, but 0 where the row does not count.
     pub(crate) lost: V,
 }
@@ -437,8 +394,45 @@ impl<V: Copy> LaneGradient<V> {
             factor: zero,
             spread: zero,
             at_label: zero,
+            sum: zero,
             lost: zero,
         }
+    }
+
+    /// The gradient in a class, from its `e^u`.
+    #[inline(always)]
+    pub(super) fn at_class<E: Float, R: Lanes<E, V = V>>(
+        &self,
+        r: R,
+        spread: ClassWeights<'_, E>,
+        class: usize,
+        e: V,
+    ) -> V {
+        let product = r.mul(e, self.factor);
+        let other = match spread {
+            None => product,
+            Some(weights) => {
+                let weight = match weights {
+                    Some(w) => w[class],
+                    None => E::ONE,
+                };
+                r.mul_add(self.spread, r.splat(E::ZERO - weight), product)
+            }
+        };
+        r.select_eq(self.labels, r.splat(E::from_class(class)), self.at_label, other)
+    }
+
+    /// NaN, of which there is one, or of a row that does not count or a coefficient that is too large.
+    #[inline(always)]
+    pub(super) fn settle<E: Float, R: Lanes<E, V = V>>(&self, r: R, g: V) -> V {
+        r.select_eq(g, g, g, self.lost)
+    }
+
+    /// Whether no gradient can be NaN without a spread.
+    #[inline(always)]
+    pub(super) fn are_finite<E: Float, R: Lanes<E, V = V>>(&self, r: R) -> bool {
+        let all = r.add(r.mul(self.factor, self.sum), self.at_label);
+        r.fold_add(r.sub(all, all)) == E::ZERO
     }
 }
 
@@ -462,7 +456,7 @@ pub(crate) fn gradient<E: Float, R: Lanes<E>>(
 
 /// [`gradient`] of some classes of one register.
 #[inline(always)]
-pub(crate) fn gradient_of<E: Float, R: Lanes<E>>(
+fn gradient_of<E: Float, R: Lanes<E>>(
     r: R,
     LaneAsk { exp, scale, spread, .. }: LaneAsk<'_, E, R::V>,
     classes: Range<usize>,
@@ -470,26 +464,13 @@ pub(crate) fn gradient_of<E: Float, R: Lanes<E>>(
     lanes: &LaneGradient<R::V>,
     planes: &mut impl Planes<E, R>,
 ) {
-    let one = r.splat(E::ONE);
     let frame = Frame { reference: lanes.reference, scale, exp };
-    let mut number = r.splat(E::from_class(classes.start));
     for c in classes {
         let (e, slope) = planes.kept(r, c, at, frame);
-        let product = r.mul(e, lanes.factor);
-        let other = match spread {
-            None => product,
-            Some(weights) => {
-                let weight = weights.map_or(E::ONE, |w| w[c]);
-                r.mul_add(lanes.spread, r.splat(E::ZERO - weight), product)
-            }
-        };
-        let g = r.select_eq(lanes.labels, number, lanes.at_label, other);
-        let g = match slope {
-            None => g,
-            Some(slope) => r.mul(g, slope),
-        };
-        // NaN, of which there is one, or of a row that does not count or a coefficient that is too large.
-        planes.put(r, c, at, r.select_eq(g, g, g, lanes.lost));
-        number = r.add(number, one);
+        let mut g = lanes.at_class(r, spread, c, e);
+        if let Some(slope) = slope {
+            g = r.mul(g, slope);
+        }
+        planes.put(r, c, at, lanes.settle(r, g));
     }
 }

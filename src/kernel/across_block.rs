@@ -1,0 +1,147 @@
+//! The passes across a block of rows: a lane is a row, the rows are as many as a virtual vector has lanes, and the
+//! plane of one class lies behind that of another.
+//!
+//! The bits are those of [`across`](super::across). Each pass is one loop over the planes with all registers of
+//! a plane in it: they hide each other's latency, and share the constants that are read in each turn.
+
+use super::across::{
+    Compensated, GROUP, LaneAsk, LaneGradient, LaneStats, SIDE_BY_SIDE, TILE, in_tiles_of_one,
+    shortfall,
+};
+use crate::elem::Float;
+use crate::isa::Lanes;
+
+/// The statistics of the classes other than `labels`. Their logits give way to `e^u`, and that of a label to 0.
+#[inline(always)]
+pub(crate) fn stats<E: Float, L: Lanes<E>>(
+    l: L,
+    ask: LaneAsk<'_, E, L::V>,
+    labels: L::V,
+    planes: &mut [E],
+) -> LaneStats<L::V> {
+    let mut stats = LaneStats::nothing(l);
+    largest(l, labels, planes, &mut stats);
+    stats.measure(l);
+    let reference = stats.reference;
+    if let Some(weights) = ask.spread {
+        let planes = &*planes;
+        [stats.weight, stats.shortfall] = in_tiles_of_one(
+            l,
+            ask.classes,
+            #[inline(always)]
+            |classes| {
+                let mut sums = [l.splat(E::ZERO); 2];
+                for c in classes {
+                    let x = l.load(&planes[c * L::LANES..][..L::LANES]);
+                    shortfall(l, ask.scale, weights, c, labels, l.sub(x, reference), &mut sums);
+                }
+                sums
+            },
+        );
+    }
+    exponentials(l, ask, reference, planes);
+    stats.sum = sum(l, planes);
+    stats
+}
+
+/// The largest of the other logits, and the labels' logits, which become `-inf`: then no other pass need look for
+/// them.
+#[inline(always)]
+fn largest<E: Float, L: Lanes<E>>(
+    l: L,
+    labels: L::V,
+    planes: &mut [E],
+    stats: &mut LaneStats<L::V>,
+) {
+    let (zero, none) = (l.splat(E::ZERO), l.splat(E::NEG_INFINITY));
+    let (mut max, mut label) = (stats.max, stats.label);
+    let mut number = E::ZERO;
+    for plane in planes.chunks_exact_mut(L::LANES) {
+        let x = l.load(plane);
+        let class = l.splat(number);
+        // A sum, as LLVM makes a masked store of a selection: that is slow on some CPUs.
+        let other = l.add(x, l.select_eq(labels, class, none, zero));
+        l.store(other, plane);
+        max = l.max(max, other);
+        label = l.select_eq(labels, class, x, label);
+        number = number + E::ONE;
+    }
+    (stats.max, stats.label) = (max, label);
+}
+
+/// Puts `e^u` of each class where its logits were.
+#[inline(always)]
+fn exponentials<E: Float, L: Lanes<E>>(
+    l: L,
+    LaneAsk { exp, scale, .. }: LaneAsk<'_, E, L::V>,
+    reference: L::V,
+    planes: &mut [E],
+) {
+    if scale == E::ONE {
+        for plane in planes.chunks_exact_mut(L::LANES) {
+            l.store(exp.of(l, l.sub(l.load(plane), reference)), plane);
+        }
+    } else {
+        let scale = l.splat(scale);
+        for plane in planes.chunks_exact_mut(L::LANES) {
+            l.store(exp.of(l, l.mul(scale, l.sub(l.load(plane), reference))), plane);
+        }
+    }
+}
+
+/// The sum over all classes.
+#[inline(always)]
+fn sum<E: Float, L: Lanes<E>>(l: L, planes: &[E]) -> L::V {
+    if planes.len() <= TILE * L::LANES {
+        return sum_of_tile(l, planes);
+    }
+    let mut total = Compensated::new(l);
+    for tile in planes.chunks(TILE * L::LANES) {
+        total.add(l, sum_of_tile(l, tile));
+    }
+    total.value(l)
+}
+
+#[inline(always)]
+fn sum_of_tile<E: Float, L: Lanes<E>>(l: L, tile: &[E]) -> L::V {
+    let mut total = l.splat(E::ZERO);
+    for group in tile.chunks(GROUP * L::LANES) {
+        let mut of_group = l.splat(E::ZERO);
+        for some in group.chunks(SIDE_BY_SIDE * L::LANES) {
+            let mut sum = l.load(&some[..L::LANES]);
+            for plane in some[L::LANES..].chunks_exact(L::LANES) {
+                sum = l.add(sum, l.load(plane));
+            }
+            of_group = l.add(of_group, sum);
+        }
+        total = l.add(total, of_group);
+    }
+    total
+}
+
+/// Turns `e^u` into the gradient; `slopes` are those of a cap that the logits have gone through.
+#[inline(always)]
+pub(crate) fn gradient<E: Float, L: Lanes<E>>(
+    l: L,
+    ask: LaneAsk<'_, E, L::V>,
+    lanes: &LaneGradient<L::V>,
+    planes: &mut [E],
+    slopes: Option<&[E]>,
+) {
+    if slopes.is_none() && ask.spread.is_none() && lanes.are_finite(l) {
+        let mut number = E::ZERO;
+        for plane in planes.chunks_exact_mut(L::LANES) {
+            let other = l.mul(l.load(plane), lanes.factor);
+            l.store(l.select_eq(lanes.labels, l.splat(number), lanes.at_label, other), plane);
+            number = number + E::ONE;
+        }
+        return;
+    }
+    for (c, plane) in planes.chunks_exact_mut(L::LANES).enumerate() {
+        let mut g = lanes.at_class(l, ask.spread, c, l.load(plane));
+        if let Some(slopes) = slopes {
+            g = l.mul(g, l.load(&slopes[c * L::LANES..][..L::LANES]));
+        }
+        l.store(lanes.settle(l, g), plane);
+    }
+}
