@@ -71,8 +71,8 @@ impl<E: Float, R: Lanes<E, Register: Square<E>>, const K: usize> Lanes<E> for Ti
     fn load(self, src: &[E]) -> Self::V {
         assert!(src.len() == K * R::LANES);
         let mut out = [self.0.splat(E::ZERO); K];
-        for (k, o) in out.iter_mut().enumerate() {
-            *o = self.0.load(&src[k * R::LANES..(k + 1) * R::LANES]);
+        for k in 0..K {
+            out[k] = self.0.load(&src[k * R::LANES..(k + 1) * R::LANES]);
         }
         out
     }
@@ -96,8 +96,8 @@ impl<E: Float, R: Lanes<E, Register: Square<E>>, const K: usize> Lanes<E> for Ti
     #[inline(always)]
     fn store(self, v: Self::V, dst: &mut [E]) {
         assert!(dst.len() == K * R::LANES);
-        for (k, v) in v.into_iter().enumerate() {
-            self.0.store(v, &mut dst[k * R::LANES..(k + 1) * R::LANES]);
+        for k in 0..K {
+            self.0.store(v[k], &mut dst[k * R::LANES..(k + 1) * R::LANES]);
         }
     }
     #[inline(always)]
