@@ -136,6 +136,12 @@ impl<'a, T> Rows<'a, T> {
         (&self.data[r * self.shape.row_stride..], self.shape.row_stride)
     }
 
+    /// Elements from the start of a row to that of the next.
+    #[inline(always)]
+    pub(crate) fn stride(&self) -> usize {
+        self.shape.row_stride
+    }
+
     /// Rows one after the other, if that is how they lie in memory.
     pub(crate) fn run(&self, rows: Range<usize>) -> Option<&[T]> {
         Some(&self.data[self.shape.run(rows)?])

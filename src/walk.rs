@@ -223,11 +223,12 @@ impl<E: Float> Skip<E> {
     }
 }
 
-/// Sums of `f` over the elements of `x`: for the pad, `f` must be 0.
+/// Sums of `f` over the elements of `x`: for the pad, `f` must be 0. What lies `ahead` bytes further is asked for.
 #[inline(always)]
 pub(crate) fn sum<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
     x: &[E],
+    ahead: usize,
     skip: Skip<E>,
     f: impl Fn(Register<E, L>) -> [Register<E, L>; N] + Copy,
 ) -> [L::V; N] {
@@ -246,7 +247,7 @@ pub(crate) fn sum<E: Float, L: Lanes<E>, const N: usize>(
             };
             // Known when this is compiled: no more checks below.
             let block = &block[..BLOCK * L::LANES];
-            let ahead = shift(block, from).wrapping_add(size_of_val(x));
+            let ahead = shift(block, from).wrapping_add(ahead);
             whole_block(
                 l,
                 #[inline(always)]
@@ -316,20 +317,18 @@ fn whole<E: Float, L: Lanes<E>>(
     acc
 }
 
-/// `target[i]` is the first of `f(source[i])`; returns the sums of all `f`, added as in [`sum`]. The next row is
-/// asked for, also that of a matrix `beside` if there is one.
+/// `target[i]` is the first of `f(source[i])`; returns the sums of all `f`, added as in [`sum`]. What lies `ahead`
+/// bytes further is asked for, and where it is given `beside` bytes further.
 #[inline(always)]
 pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
     io: &mut RowIo<'_, E>,
-    beside: &[E],
+    (ahead, beside): (usize, Option<usize>),
     skip: Skip<E>,
     f: impl Fn(Register<E, L>) -> [Register<E, L>; N] + Copy,
 ) -> [L::V; N] {
     let r = l.register();
     let source = io.source();
-    let ahead = size_of_val(source);
-    let beside = if beside.is_empty() { ahead } else { distance(source, beside) };
     let mut room = Scratch([E::ZERO; MOST_ELEMENTS]);
     in_blocks(
         l,
@@ -343,7 +342,7 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
             if let Some(block) = &padded {
                 moved = shift(block, &io.source()[start..end]);
             }
-            let (ahead, beside) = (ahead.wrapping_add(moved), beside.wrapping_add(moved));
+            let ahead = ahead.wrapping_add(moved);
             let block = match padded {
                 Some(block) => RowIo::InPlace(block),
                 None => io.part(start, start + BLOCK * L::LANES),
@@ -355,7 +354,9 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
                     |at| {
                         let end = at + L::Register::LANES;
                         next_row(r, &source[at..end], ahead);
-                        next_row(r, &source[at..end], beside);
+                        if let Some(beside) = beside {
+                            next_row(r, &source[at..end], beside.wrapping_add(moved));
+                        }
                         next_row(r, &target[at..end], ahead);
                         let y = f(r.load(&source[at..end]));
                         r.store(y[0], &mut target[at..end]);
@@ -369,7 +370,9 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
                         let end = at + L::Register::LANES;
                         let data = &mut data[at..end];
                         next_row(r, data, ahead);
-                        next_row(r, data, beside);
+                        if let Some(beside) = beside {
+                            next_row(r, data, beside.wrapping_add(moved));
+                        }
                         let y = f(r.load(data));
                         r.store(y[0], data);
                         y

@@ -22,7 +22,7 @@ mod two_classes;
 
 use crate::elem::Float;
 use crate::kernel::gradient::Gradient;
-use crate::loss::row::RowTerms;
+use crate::loss::row::{RowTerms, TOGETHER};
 use logit_map::RowGradient;
 
 pub use crate::kernel::dense::Mass;
@@ -38,6 +38,14 @@ pub use row_function::{Backward, BackwardJob, EntropyBackwardJob, LogSumExpJob, 
 pub use sparse::{Pass, Recipe, SparseJob};
 pub use statistics::RowStatistics;
 pub use strided::{StridedJob, StridedPass};
+
+/// Elements that rows may have together: their second pass finds them in the first-level cache.
+const ELEMENTS_TOGETHER: usize = 4096;
+
+/// Rows of so many classes that are worked on at once, if they may have so many elements.
+fn rows_together(elements: usize, classes: usize) -> usize {
+    (elements / classes).clamp(1, TOGETHER)
+}
 
 /// What the gradients of a call are multiplied by: the upstream gradient over the divisor.
 #[derive(Clone, Copy, Debug)]

@@ -3,17 +3,19 @@
 use super::few::are_few;
 use super::few_functions::{FewLogSumExp, FewMap};
 use super::logit_map::LogitMap;
-use super::long_row;
+use super::{ELEMENTS_TOGETHER, long_row, rows_together};
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::across_functions::Function;
 use crate::kernel::backward::{self, Dot};
 use crate::kernel::gradient::{Gradient, OfExps, OfLogits};
 use crate::kernel::log_prob::LogProb;
-use crate::kernel::stats::{Ask, Moments, Stats, StatsInto, StatsOf};
-use crate::loss::row::Ln;
+use crate::kernel::stats::{Ask, Moments, Stats, StatsOf};
+use crate::kernel::stats_rows::{AskRows, StatsIntoRows, StatsOfRows};
+use crate::loss::row::{Ln, TOGETHER};
 use crate::par::{Job, SUMS};
 use crate::view::{Io, Rows};
+use core::ops::Range;
 
 /// A checked call of log-sum-exp.
 #[derive(Debug)]
@@ -51,24 +53,57 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
             token.run(FewLogSumExp { logits: self.logits, out: self.out, of_others });
             return [0.0; SUMS];
         }
-        for (row, out) in self.out.iter_mut().enumerate() {
-            let x = self.logits.row(row);
-            let stats = stats(token, x, parts);
-            *out = if stats.is_positive() {
-                E::from_f64(stats.max + token.run(Ln(stats.sum)))
-            } else {
-                log_sum_exp_of_infinities(x)
-            };
+        let together = rows_together(ELEMENTS_TOGETHER, self.logits.classes());
+        for (block, out) in self.out.chunks_mut(together).enumerate() {
+            let start = block * together;
+            let read = ReadRows::new(token, self.logits, start, out.len(), parts);
+            for (i, out) in out.iter_mut().enumerate() {
+                *out = match read.stats[i].is_positive() {
+                    true => E::from_f64(read.stats[i].max + read.log_sums[i]),
+                    false => log_sum_exp_of_infinities(self.logits.row(start + i)),
+                };
+            }
         }
         [0.0; SUMS]
     }
 }
 
-fn stats<E: Float>(token: Token, x: &[E], parts: usize) -> Stats {
-    if parts > 1 {
-        return long_row::stats(token, &LogitMap::PLAIN, x, Ask::PLAIN, parts);
+/// What is known of some rows that were read, at most [`rows_together`].
+struct ReadRows {
+    stats: [Stats; TOGETHER],
+    /// Logarithms of the sums.
+    log_sums: [f64; TOGETHER],
+}
+
+impl ReadRows {
+    /// Reads `count` rows from `start` on, or one in so many parts.
+    fn new<E: Float>(
+        token: Token,
+        logits: Rows<'_, E>,
+        start: usize,
+        count: usize,
+        parts: usize,
+    ) -> Self {
+        let mut stats = [Stats::NONE; TOGETHER];
+        if logits.classes() <= E::TILE {
+            let rows = AskRows { start, count, ask: Ask::PLAIN, labels: None };
+            token.run(StatsOfRows { logits, rows, out: &mut stats });
+        } else {
+            for (row, stats) in (start..start + count).zip(&mut stats) {
+                let x = logits.row(row);
+                *stats = match parts {
+                    1 => token.run(StatsOf { x, ask: Ask::PLAIN }),
+                    _ => long_row::stats(token, &LogitMap::PLAIN, x, Ask::PLAIN, parts),
+                };
+            }
+        }
+        let mut log_sums = [1.0; TOGETHER];
+        for (log_sum, stats) in log_sums[..count].iter_mut().zip(&stats) {
+            *log_sum = stats.sum;
+        }
+        token.run(Ln(&mut log_sums));
+        ReadRows { stats, log_sums }
     }
-    token.run(StatsOf { x, ask: Ask::PLAIN })
 }
 
 /// The limit where the sum is not a positive number: a NaN wins over `+inf`, which wins over `-inf`.
@@ -125,41 +160,71 @@ impl<E: Float> Job for MapJob<'_, E> {
             token.run(FewMap { function, io: &mut self.io });
             return [0.0; SUMS];
         }
-        for row in 0..self.rows() {
+        let (rows, classes) = self.io.shape();
+        let together = match self.map {
+            // A third pass, and the rows that are asked for ahead.
+            Map::LogSoftmax => rows_together(ELEMENTS_TOGETHER * 2 / size_of::<E>(), classes),
+            Map::Softmax => rows_together(ELEMENTS_TOGETHER, classes),
+        };
+        let mut start = 0;
+        while start < rows {
+            let end = rows.min(start + together);
+            match self.map {
+                Map::LogSoftmax => self.log_softmax(start..end, parts),
+                Map::Softmax if classes <= E::TILE => self.softmax_of_tiles(start..end),
+                Map::Softmax => self.softmax(start..end, parts),
+            }
+            start = end;
+        }
+        [0.0; SUMS]
+    }
+}
+
+impl<E: Float> MapJob<'_, E> {
+    fn log_softmax(&mut self, rows: Range<usize>, parts: usize) {
+        let token = self.token;
+        let read = ReadRows::new(token, self.io.source(), rows.start, rows.len(), parts);
+        for (row, (stats, log_sum)) in rows.zip(read.stats.iter().zip(read.log_sums)) {
             let mut io = self.io.row(row);
-            let keep = matches!(self.map, Map::Softmax) && io.source().len() <= E::TILE;
-            let stats = match keep {
-                true => {
-                    token
-                        .run(StatsInto { io: &mut io, ask: Ask::PLAIN, seek: false, beside: &[] })
-                        .0
-                }
-                false => stats(token, io.source(), parts),
-            };
             if !stats.is_positive() {
                 io.target().fill(E::NAN);
                 continue;
             }
-            let max = E::from_f64(stats.max);
-            match self.map {
-                Map::LogSoftmax => {
-                    let log_sum = E::from_f64(token.run(Ln(stats.sum)));
-                    long_row::map(parts, io, |io, _| token.run(LogProb { io, max, log_sum }));
-                }
-                Map::Softmax => {
-                    let map = Gradient::scaled(E::from_f64(1.0 / stats.sum));
-                    if keep {
-                        token.run(OfExps { map, row: io.target(), slope: None });
-                    } else {
-                        let scale = E::ONE;
-                        long_row::map(parts, io, |io, _| {
-                            token.run(OfLogits { map, io, max, scale });
-                        });
-                    }
-                }
+            let (max, log_sum) = (E::from_f64(stats.max), E::from_f64(log_sum));
+            long_row::map(parts, io, |io, _| token.run(LogProb { io, max, log_sum }));
+        }
+    }
+
+    /// The exponentials are kept and scaled.
+    fn softmax_of_tiles(&mut self, rows: Range<usize>) {
+        let mut stats = [Stats::NONE; TOGETHER];
+        let (start, count) = (rows.start, rows.len());
+        let ask = AskRows { start, count, ask: Ask::PLAIN, labels: None };
+        self.token.run(StatsIntoRows { io: &mut self.io, rows: ask, out: &mut stats });
+        for (row, stats) in rows.zip(stats) {
+            let mut io = self.io.row(row);
+            if stats.is_positive() {
+                let map = Gradient::scaled(E::from_f64(1.0 / stats.sum));
+                self.token.run(OfExps { map, row: io.target(), slope: None });
+            } else {
+                io.target().fill(E::NAN);
             }
         }
-        [0.0; SUMS]
+    }
+
+    fn softmax(&mut self, rows: Range<usize>, parts: usize) {
+        let token = self.token;
+        let read = ReadRows::new(token, self.io.source(), rows.start, rows.len(), parts);
+        for (row, stats) in rows.zip(read.stats) {
+            let mut io = self.io.row(row);
+            if !stats.is_positive() {
+                io.target().fill(E::NAN);
+                continue;
+            }
+            let map = Gradient::scaled(E::from_f64(1.0 / stats.sum));
+            let (max, scale) = (E::from_f64(stats.max), E::ONE);
+            long_row::map(parts, io, |io, _| token.run(OfLogits { map, io, max, scale }));
+        }
     }
 }
 

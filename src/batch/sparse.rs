@@ -3,11 +3,12 @@
 use super::few::{FewClasses, are_few};
 use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical};
 use super::statistics::{Block, RowStatistics, first_of};
-use super::{Weighing, long_row, split_rows};
+use super::{ELEMENTS_TOGETHER, Weighing, long_row, rows_together, split_rows};
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::gradient::Gradient;
 use crate::kernel::stats::{Ask, Moments, Spread, Stats, StatsInto};
+use crate::kernel::stats_rows::{AskRows, StatsIntoRows, StatsOfRows};
 use crate::labels::Targets;
 use crate::loss::Sparse;
 use crate::loss::row::{LabelRows, LabelTerms, OfLabels, TOGETHER};
@@ -195,6 +196,10 @@ impl<E: Float> SparseJob<'_, E> {
         room: &mut CapRoom<E>,
     ) -> Block {
         let mut block = Block::new(end - start);
+        if parts == 1 && self.statistics.is_none() && self.recipe.takes_rows(self.pass.shape().1) {
+            self.enter_together(start, end, &mut block);
+            return block;
+        }
         for (i, row) in (start..end).enumerate() {
             let class = self.targets.class(row);
             block.classes[i] = class;
@@ -219,12 +224,43 @@ impl<E: Float> SparseJob<'_, E> {
                 }
             };
             block.argmax[i] = argmax;
-            let weight = self.row_weights.map_or(1.0, |w| w[row].to_f64());
-            let upstream = self.upstream.map_or(1.0, |u| u[row].to_f64());
-            self.recipe.enter(&mut block.rows, i, (others, label, y), weight, upstream);
+            self.enter(&mut block.rows, i, row, (others, label, y));
         }
         self.write_block(start, &block);
         block
+    }
+
+    /// Enters rows of which nothing but the loss is wanted.
+    fn enter_together(&mut self, start: usize, end: usize, block: &mut Block) {
+        let (mut labels, mut stats) = ([E::ZERO; TOGETHER], [Stats::NONE; TOGETHER]);
+        let logits = self.pass.logits();
+        for (i, row) in (start..end).enumerate() {
+            block.classes[i] = self.targets.class(row);
+            // A row that is worked on in place is overwritten.
+            labels[i] = block.classes[i].map_or(E::ZERO, |y| logits.row(row)[y]);
+        }
+        let classes = &block.classes;
+        let (ask, count) = (self.recipe.ask(0), end - start);
+        let rows = AskRows { start, count, ask, labels: Some(classes) };
+        let out = &mut stats[..end - start];
+        match &mut self.pass {
+            Pass::LossOnly(logits) => {
+                self.token.run(StatsOfRows { logits: *logits, rows, out });
+            }
+            Pass::Gradient(io) => self.token.run(StatsIntoRows { io, rows, out }),
+        }
+        for (i, row) in (start..end).enumerate() {
+            if let Some(y) = block.classes[i] {
+                self.enter(&mut block.rows, i, row, (stats[i], labels[i], y));
+            }
+        }
+    }
+
+    /// Enters a row, with its weights.
+    fn enter(&self, rows: &mut LabelRows, i: usize, row: usize, of_row: (Stats, E, usize)) {
+        let weight = self.row_weights.map_or(1.0, |w| w[row].to_f64());
+        let upstream = self.upstream.map_or(1.0, |u| u[row].to_f64());
+        self.recipe.enter(rows, i, of_row, weight, upstream);
     }
 
     /// The losses of these rows, and the gradient.
@@ -270,17 +306,18 @@ impl<E: Float> SparseJob<'_, E> {
     }
 }
 
-/// Elements that rows of a block may have together: the gradient pass finds them in the first-level cache.
-const BLOCK_ELEMENTS: usize = 4096;
-
 impl<'a, E: Float> Recipe<'a, E> {
     /// Rows that are worked on at once; under a cap there is room for the slopes of two tiles.
     fn together(&self, classes: usize) -> usize {
-        let most = match self.logits.softcap {
-            Some(_) => 2 * E::TILE,
-            None => BLOCK_ELEMENTS,
-        };
-        (most / classes).clamp(1, TOGETHER)
+        match self.logits.softcap {
+            Some(_) => rows_together(2 * E::TILE, classes),
+            None => rows_together(ELEMENTS_TOGETHER, classes),
+        }
+    }
+
+    /// Whether rows of so many classes can be read together: tiles as they are.
+    fn takes_rows(&self, classes: usize) -> bool {
+        classes <= E::TILE && self.logits.cap::<E>().is_none()
     }
 
     /// The statistics that the loss of class `y` needs.

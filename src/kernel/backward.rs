@@ -25,6 +25,7 @@ impl<E: Float> Kernel<E> for Dot<'_, E> {
                 None => walk::sum(
                     l,
                     g,
+                    size_of_val(g),
                     zeros,
                     #[inline(always)]
                     |g| [g],

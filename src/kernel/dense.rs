@@ -118,6 +118,7 @@ impl<E: Float> Kernel<E> for NegativeEntropy<'_, E> {
             let [sum] = walk::sum(
                 l,
                 t,
+                size_of_val(t),
                 Skip::past_the_end(E::NEG_INFINITY),
                 #[inline(always)]
                 |t| {
@@ -142,6 +143,7 @@ impl<E: Float> Kernel<E> for NegativeEntropy<'_, E> {
             let [sum] = walk::sum(
                 l,
                 t,
+                size_of_val(t),
                 Skip::past_the_end(E::ZERO),
                 #[inline(always)]
                 |t| [r.mul(t, ln_of_normal(r, t))],
@@ -154,6 +156,7 @@ impl<E: Float> Kernel<E> for NegativeEntropy<'_, E> {
         let [sum] = walk::sum(
             l,
             t,
+            size_of_val(t),
             Skip::past_the_end(E::ZERO),
             #[inline(always)]
             |t| [r.select_eq(t, zero, zero, r.mul(t, ln_of_share(r, t)))],

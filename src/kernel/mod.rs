@@ -12,6 +12,7 @@ pub(crate) mod log_prob;
 pub(crate) mod pointwise;
 pub(crate) mod softcap;
 pub(crate) mod stats;
+pub(crate) mod stats_rows;
 pub(crate) mod tiles;
 pub(crate) mod transpose;
 pub(crate) mod tree;

@@ -8,7 +8,7 @@ use super::argmax;
 use super::tree::Tree;
 use crate::elem::Float;
 use crate::elementary::{ExpTerm, exp_f64};
-use crate::isa::{Kernel, Lanes};
+use crate::isa::{Kernel, Lanes, Register, distance};
 use crate::view::RowIo;
 use crate::walk::{self, Skip};
 
@@ -187,12 +187,15 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
         };
         let r = l.register();
         let exp = ExpTerm::new(r);
-        let (reference, scale) = (r.splat(frame.reference), r.splat(ask.scale));
+        let ahead = size_of_val(io.source());
+        let beside = if beside.is_empty() { None } else { Some(distance(io.source(), beside)) };
+        let ahead = (ahead, beside);
         if ask.moments != Moments::None {
+            let (reference, scale) = (r.splat(frame.reference), r.splat(ask.scale));
             let sums = walk::map_sum(
                 l,
                 io,
-                beside,
+                ahead,
                 frame.skip,
                 #[inline(always)]
                 |x| {
@@ -203,26 +206,8 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
             let [sum, first] = walk::totals(l, sums);
             return (Stats { sum, moments: [first, 0.0], ..frame.stats }, argmax);
         }
-        let [sum] = if ask.scale == E::ONE {
-            walk::map_sum(
-                l,
-                io,
-                beside,
-                frame.skip,
-                #[inline(always)]
-                |x| [exp.of(r, r.sub(x, reference))],
-            )
-        } else {
-            walk::map_sum(
-                l,
-                io,
-                beside,
-                frame.skip,
-                #[inline(always)]
-                |x| [exp.of(r, r.mul(scale, r.sub(x, reference)))],
-            )
-        };
-        (Stats { sum: l.fold_add(sum).to_f64(), ..frame.stats }, argmax)
+        let sum = frame.sum_into(l, ask.scale, &exp, io, ahead);
+        (Stats { sum, ..frame.stats }, argmax)
     }
 }
 
@@ -236,6 +221,7 @@ fn of_tile<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
         let sums = walk::sum(
             l,
             x,
+            size_of_val(x),
             frame.skip,
             #[inline(always)]
             |x| {
@@ -250,6 +236,7 @@ fn of_tile<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
         let sums = walk::sum(
             l,
             x,
+            size_of_val(x),
             frame.skip,
             #[inline(always)]
             |x| {
@@ -261,47 +248,109 @@ fn of_tile<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
         let [sum, first, second] = walk::totals(l, sums);
         return Stats { sum, moments: [first, second], ..frame.stats };
     }
-    let [sum] = if ask.scale == E::ONE {
-        walk::sum(
-            l,
-            x,
-            frame.skip,
-            #[inline(always)]
-            |x| [exp.of(r, r.sub(x, reference))],
-        )
-    } else {
-        walk::sum(
-            l,
-            x,
-            frame.skip,
-            #[inline(always)]
-            |x| [exp.of(r, r.mul(scale, r.sub(x, reference)))],
-        )
-    };
-    Stats { sum: l.fold_add(sum).to_f64(), ..frame.stats }
+    let sum = frame.sum(l, ask.scale, &exp, x, size_of_val(x));
+    Stats { sum, ..frame.stats }
 }
 
 /// What a tile's sum starts from.
-struct Frame<E> {
-    skip: Skip<E>,
+pub(super) struct Frame<E> {
+    pub(super) skip: Skip<E>,
     /// What is subtracted: of only `-inf` that must not become `-inf - -inf`.
-    reference: E,
+    pub(super) reference: E,
     /// All but the sum and the moments.
-    stats: Stats,
+    pub(super) stats: Stats,
 }
 
 impl<E: Float> Frame<E> {
     #[inline(always)]
-    fn new<L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Self {
+    pub(super) fn new<L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Self {
         let skip = Skip { excluded: ask.excluded, pad: E::NEG_INFINITY };
-        let max = max(l, x, skip);
+        let stats = Stats { max: max(l, x, skip).to_f64(), ..Stats::NONE };
+        let frame = Frame::of(stats, ask);
+        match ask.spread {
+            Spread::Off => frame,
+            spread => {
+                let stats = shortfall(l, x, frame.reference, ask, spread, stats);
+                Frame { stats, ..frame }
+            }
+        }
+    }
+
+    /// Of a tile whose largest logit is known.
+    #[inline(always)]
+    pub(super) fn of(stats: Stats, ask: Ask<'_, E>) -> Self {
+        let skip = Skip { excluded: ask.excluded, pad: E::NEG_INFINITY };
+        let max = E::from_f64(stats.max);
         let reference = if max < E::LOWEST { E::LOWEST } else { max };
-        let stats = Stats { max: max.to_f64(), ..Stats::NONE };
-        let stats = match ask.spread {
-            Spread::Off => stats,
-            spread => shortfall(l, x, reference, ask, spread, stats),
-        };
         Frame { skip, reference, stats }
+    }
+
+    /// `Σ e^u`; what lies `ahead` bytes further is asked for.
+    #[inline(always)]
+    pub(super) fn sum<L: Lanes<E>>(
+        &self,
+        l: L,
+        scale: E,
+        exp: &ExpTerm<Register<E, L>>,
+        x: &[E],
+        ahead: usize,
+    ) -> f64 {
+        let r = l.register();
+        let (reference, by) = (r.splat(self.reference), r.splat(scale));
+        let [sum] = if scale == E::ONE {
+            walk::sum(
+                l,
+                x,
+                ahead,
+                self.skip,
+                #[inline(always)]
+                |x| [exp.of(r, r.sub(x, reference))],
+            )
+        } else {
+            walk::sum(
+                l,
+                x,
+                ahead,
+                self.skip,
+                #[inline(always)]
+                |x| [exp.of(r, r.mul(by, r.sub(x, reference)))],
+            )
+        };
+        l.fold_add(sum).to_f64()
+    }
+
+    /// The same; leaves `e^u` in the target.
+    #[inline(always)]
+    pub(super) fn sum_into<L: Lanes<E>>(
+        &self,
+        l: L,
+        scale: E,
+        exp: &ExpTerm<Register<E, L>>,
+        io: &mut RowIo<'_, E>,
+        ahead: (usize, Option<usize>),
+    ) -> f64 {
+        let r = l.register();
+        let (reference, by) = (r.splat(self.reference), r.splat(scale));
+        let [sum] = if scale == E::ONE {
+            walk::map_sum(
+                l,
+                io,
+                ahead,
+                self.skip,
+                #[inline(always)]
+                |x| [exp.of(r, r.sub(x, reference))],
+            )
+        } else {
+            walk::map_sum(
+                l,
+                io,
+                ahead,
+                self.skip,
+                #[inline(always)]
+                |x| [exp.of(r, r.mul(by, r.sub(x, reference)))],
+            )
+        };
+        l.fold_add(sum).to_f64()
     }
 }
 
@@ -351,6 +400,7 @@ fn shortfall<E: Float, L: Lanes<E>>(
         let [below] = walk::sum(
             l,
             x,
+            size_of_val(x),
             skip,
             #[inline(always)]
             |x| [r.sub(top, x)],

@@ -294,14 +294,22 @@ impl Kernel<f64> for Calibration {
     }
 }
 
-/// `ln x`
-pub(crate) struct Ln(pub(crate) f64);
+/// Numbers become their logarithms.
+pub(crate) struct Ln<'a>(pub(crate) &'a mut [f64; TOGETHER]);
 
-impl Kernel<f64> for Ln {
-    type Out = f64;
+impl Kernel<f64> for Ln<'_> {
+    type Out = ();
 
     #[inline(always)]
-    fn run<L: Lanes<f64>>(self, _: L) -> f64 {
-        ln(One, self.0)
+    fn run<L: Lanes<f64>>(self, l: L) {
+        by_registers(l, TOGETHER, self);
+    }
+}
+
+impl RegisterOfRows for Ln<'_> {
+    #[inline(always)]
+    fn run<R: Lanes<f64>>(&mut self, r: R, at: usize) {
+        let x = &mut self.0[at..at + R::LANES];
+        r.store(ln(r, r.load(x)), x);
     }
 }
