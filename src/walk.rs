@@ -318,12 +318,12 @@ fn whole<E: Float, L: Lanes<E>>(
 }
 
 /// `target[i]` is the first of `f(source[i])`; returns the sums of all `f`, added as in [`sum`]. What lies `ahead`
-/// bytes further is asked for, and where it is given `beside` bytes further.
+/// bytes further is asked for, and, if `BESIDE`, what lies `beside` bytes further.
 #[inline(always)]
-pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
+pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize, const BESIDE: bool>(
     l: L,
     io: &mut RowIo<'_, E>,
-    (ahead, beside): (usize, Option<usize>),
+    (ahead, beside): (usize, usize),
     skip: Skip<E>,
     f: impl Fn(Register<E, L>) -> [Register<E, L>; N] + Copy,
 ) -> [L::V; N] {
@@ -342,7 +342,7 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
             if let Some(block) = &padded {
                 moved = shift(block, &io.source()[start..end]);
             }
-            let ahead = ahead.wrapping_add(moved);
+            let (ahead, beside) = (ahead.wrapping_add(moved), beside.wrapping_add(moved));
             let block = match padded {
                 Some(block) => RowIo::InPlace(block),
                 None => io.part(start, start + BLOCK * L::LANES),
@@ -354,8 +354,8 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
                     |at| {
                         let end = at + L::Register::LANES;
                         next_row(r, &source[at..end], ahead);
-                        if let Some(beside) = beside {
-                            next_row(r, &source[at..end], beside.wrapping_add(moved));
+                        if BESIDE {
+                            next_row(r, &source[at..end], beside);
                         }
                         next_row(r, &target[at..end], ahead);
                         let y = f(r.load(&source[at..end]));
@@ -370,8 +370,8 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
                         let end = at + L::Register::LANES;
                         let data = &mut data[at..end];
                         next_row(r, data, ahead);
-                        if let Some(beside) = beside {
-                            next_row(r, data, beside.wrapping_add(moved));
+                        if BESIDE {
+                            next_row(r, data, beside);
                         }
                         let y = f(r.load(data));
                         r.store(y[0], data);

@@ -188,11 +188,11 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
         let r = l.register();
         let exp = ExpTerm::new(r);
         let ahead = size_of_val(io.source());
-        let beside = if beside.is_empty() { None } else { Some(distance(io.source(), beside)) };
+        let beside = if beside.is_empty() { ahead } else { distance(io.source(), beside) };
         let ahead = (ahead, beside);
         if ask.moments != Moments::None {
             let (reference, scale) = (r.splat(frame.reference), r.splat(ask.scale));
-            let sums = walk::map_sum(
+            let sums = walk::map_sum::<_, _, _, true>(
                 l,
                 io,
                 ahead,
@@ -206,7 +206,7 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
             let [sum, first] = walk::totals(l, sums);
             return (Stats { sum, moments: [first, 0.0], ..frame.stats }, argmax);
         }
-        let sum = frame.sum_into(l, ask.scale, &exp, io, ahead);
+        let sum = frame.sum_into::<_, true>(l, ask.scale, &exp, io, ahead);
         (Stats { sum, ..frame.stats }, argmax)
     }
 }
@@ -321,18 +321,18 @@ impl<E: Float> Frame<E> {
 
     /// The same; leaves `e^u` in the target.
     #[inline(always)]
-    pub(super) fn sum_into<L: Lanes<E>>(
+    pub(super) fn sum_into<L: Lanes<E>, const BESIDE: bool>(
         &self,
         l: L,
         scale: E,
         exp: &ExpTerm<Register<E, L>>,
         io: &mut RowIo<'_, E>,
-        ahead: (usize, Option<usize>),
+        ahead: (usize, usize),
     ) -> f64 {
         let r = l.register();
         let (reference, by) = (r.splat(self.reference), r.splat(scale));
         let [sum] = if scale == E::ONE {
-            walk::map_sum(
+            walk::map_sum::<_, _, _, BESIDE>(
                 l,
                 io,
                 ahead,
@@ -341,7 +341,7 @@ impl<E: Float> Frame<E> {
                 |x| [exp.of(r, r.sub(x, reference))],
             )
         } else {
-            walk::map_sum(
+            walk::map_sum::<_, _, _, BESIDE>(
                 l,
                 io,
                 ahead,
