@@ -1,4 +1,4 @@
-//! Rows of two classes whose loss is their negative log-likelihood: a quarter of the work that any number of classes
+//! Rows of two classes whose loss is their negative log-likelihood: a third of the work that any number of classes
 //! takes.
 //!
 //! All there is to know of such a row is the lead of one logit over the other. The bits are those of
@@ -6,7 +6,7 @@
 //! that are not finite.
 //!
 //! Each step goes through many rows before the next. A loop of a few turns would be unrolled, and all of its
-//! constants read again in each of them. With its gradient a row takes 18 instructions (AVX2, `f32`), a third of them
+//! constants read again in each of them. With its gradient a row takes 20 instructions (AVX2, `f32`), a third of them
 //! for the logarithm; the two divisions of 8 rows are as long as the exponential.
 
 use super::sparse::Recipe;

@@ -2,7 +2,10 @@
 //! plane of one class lies behind that of another.
 //!
 //! The bits are those of [`across`](super::across). Each pass is one loop over the planes with all registers of
-//! a plane in it: they hide each other's latency, and share the constants that are read in each turn.
+//! a plane in it: they hide each other's latency, and share the constants that are read in each turn. The profile
+//! (AVX2, `f32`): of a register's 8 logits 20 instructions for the exponential, 10 for the largest and the label, 4
+//! for the sum, 6 for the gradient; a transposition takes 13 more, before and after. Beside few classes, what is done
+//! once for each row counts as well: some 150 instructions for 8 rows.
 
 use super::across::{
     Compensated, GROUP, LaneAsk, LaneGradient, LaneStats, SIDE_BY_SIDE, TILE, in_tiles_of_one,

@@ -38,7 +38,7 @@ impl<E: Float> AskRows<'_, E> {
     /// Bytes from a row to the one that takes its place when these are done.
     #[inline(always)]
     fn ahead(self, stride: usize) -> usize {
-        (self.count * stride).wrapping_mul(size_of::<E>())
+        self.count.wrapping_mul(stride).wrapping_mul(size_of::<E>())
     }
 }
 
