@@ -35,6 +35,15 @@ impl<E: Float> AskRows<'_, E> {
         }
     }
 
+    /// All but the sum of each row.
+    #[inline(always)]
+    fn largest<L: Lanes<E>>(self, l: L, logits: Rows<'_, E>, out: &mut [Stats]) {
+        self.each(
+            #[inline(always)]
+            |i, row, ask| out[i] = Frame::new(l, logits.row(row), ask).stats,
+        );
+    }
+
     /// Bytes from a row to the one that takes its place when these are done.
     #[inline(always)]
     fn ahead(self, stride: usize) -> usize {
@@ -56,10 +65,7 @@ impl<E: Float> Kernel<E> for StatsOfRows<'_, E> {
     fn run<L: Lanes<E>>(self, l: L) {
         let StatsOfRows { logits, rows, out } = self;
         let exp = ExpTerm::new(l.register());
-        rows.each(
-            #[inline(always)]
-            |i, row, ask| out[i] = Frame::new(l, logits.row(row), ask).stats,
-        );
+        rows.largest(l, logits, out);
         let ahead = rows.ahead(logits.stride());
         rows.each(
             #[inline(always)]
@@ -86,10 +92,7 @@ impl<E: Float> Kernel<E> for StatsIntoRows<'_, '_, E> {
         let StatsIntoRows { io, rows, out } = self;
         let exp = ExpTerm::new(l.register());
         let logits = io.source();
-        rows.each(
-            #[inline(always)]
-            |i, row, ask| out[i] = Frame::new(l, logits.row(row), ask).stats,
-        );
+        rows.largest(l, logits, out);
         let ahead = rows.ahead(logits.stride());
         rows.each(
             #[inline(always)]
