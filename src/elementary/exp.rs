@@ -68,8 +68,8 @@ const MOST_COEFFICIENTS: usize = 11;
 /// an instruction apiece, where a vector that lies in memory is an operand of the multiplication.
 #[derive(Clone, Copy)]
 pub(crate) struct ExpTerm<V> {
-    floor: V,
-    log2_e: V,
+    most: V,
+    minus_log2_e: V,
     magic: V,
     fraction: [V; MOST_COEFFICIENTS],
 }
@@ -82,34 +82,36 @@ impl<V: Copy> ExpTerm<V> {
             *vector = l.splat(black_box(*c));
         }
         ExpTerm {
-            floor: l.splat(black_box(E::EXP_FLOOR)),
-            log2_e: l.splat(black_box(E::LOG2_E)),
+            most: l.splat(black_box(E::ZERO - E::EXP_FLOOR)),
+            minus_log2_e: l.splat(black_box(E::ZERO - E::LOG2_E)),
             magic: l.splat(black_box(E::ROUND_TO_EXPONENT)),
             fraction,
         }
     }
 
-    /// `e^u`, `u <= 0`, to (3 + |u| / 4) ULP; 0 where that is no normal number, and for `u = 0` exactly 1.
+    /// `e^-d`, `d >= 0`, to (3 + d / 4) ULP; 0 where that is no normal number, and for `d = 0` exactly 1.
     ///
-    /// `u · log2 e` is split into an integer and a fraction by one fused operation each, so that its only
-    /// error is that of `log2 e`, 0.22 (`f32`) or 0.13 (`f64`) of half an ULP for each unit of `u`: the bounds
+    /// `d · log2 e` is split into an integer and a fraction by one fused operation each, so that its only
+    /// error is that of `log2 e`, 0.22 (`f32`) or 0.13 (`f64`) of half an ULP for each unit of `d`: the bounds
     /// of all sums and gradients grow with the distance anyway, and it is two operations shorter than [`exp`].
+    /// It is given the distance below the largest logit, not the exponent, as a number in memory can be subtracted
+    /// but not subtracted from.
     #[inline(always)]
-    pub(crate) fn of<E: Float, L: Lanes<E, V = V>>(&self, l: L, u: V) -> V {
-        self.with_exponent(l, u).0
+    pub(crate) fn of<E: Float, L: Lanes<E, V = V>>(&self, l: L, d: V) -> V {
+        self.with_distance(l, d).0
     }
 
-    /// The same, and `u` where that is not 0; there a finite number.
+    /// The same, and `d` where that is not 0; there a finite number.
     #[inline(always)]
-    pub(crate) fn with_exponent<E: Float, L: Lanes<E, V = V>>(&self, l: L, u: V) -> (V, V) {
-        let u = l.max(self.floor, u);
-        let z = l.mul_add(u, self.log2_e, self.magic);
-        let f = l.mul_add(u, self.log2_e, l.sub(self.magic, z));
+    pub(crate) fn with_distance<E: Float, L: Lanes<E, V = V>>(&self, l: L, d: V) -> (V, V) {
+        let d = l.min(self.most, d);
+        let z = l.mul_add(d, self.minus_log2_e, self.magic);
+        let f = l.mul_add(d, self.minus_log2_e, l.sub(self.magic, z));
         let mut p = self.fraction[0];
         for c in &self.fraction[1..E::EXP_2_FRACTION.len()] {
             p = l.mul_add(p, f, *c);
         }
-        (l.mul(p, l.bits_to_exponent(z)), u)
+        (l.mul(p, l.bits_to_exponent(z)), d)
     }
 }
 

@@ -37,7 +37,7 @@ impl<E: Float, V: Copy> Frame<'_, E, V> {
     /// `e^u`
     #[inline(always)]
     pub(crate) fn exponential<R: Lanes<E, V = V>>(self, r: R, x: V) -> V {
-        self.exp.of(r, r.mul(r.splat(self.scale), r.sub(x, self.reference)))
+        self.exp.of(r, r.mul(r.splat(self.scale), r.sub(self.reference, x)))
     }
 }
 

@@ -82,12 +82,12 @@ fn exponentials<E: Float, L: Lanes<E>>(
 ) {
     if scale == E::ONE {
         for plane in planes.chunks_exact_mut(L::LANES) {
-            l.store(exp.of(l, l.sub(l.load(plane), reference)), plane);
+            l.store(exp.of(l, l.sub(reference, l.load(plane))), plane);
         }
     } else {
         let scale = l.splat(scale);
         for plane in planes.chunks_exact_mut(L::LANES) {
-            l.store(exp.of(l, l.mul(scale, l.sub(l.load(plane), reference))), plane);
+            l.store(exp.of(l, l.mul(scale, l.sub(reference, l.load(plane)))), plane);
         }
     }
 }

@@ -57,7 +57,7 @@ impl<E: Float> RowBlock<'_, E> {
                     let planes = &mut planes[start * L::LANES..end * L::LANES];
                     for plane in planes.chunks_exact_mut(L::LANES) {
                         let x = &mut plane[of_lanes.clone()];
-                        let e = exp.of(r, r.sub(r.load(x), reference));
+                        let e = exp.of(r, r.sub(reference, r.load(x)));
                         if function == Function::Softmax {
                             r.store(e, x);
                         }

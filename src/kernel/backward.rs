@@ -116,9 +116,9 @@ impl<E: Float> Kernel<E> for Entropy<'_, E> {
             &mut self.io,
             #[inline(always)]
             |x| {
-                let u = r.sub(x, max);
-                let e = exp.of(r, u);
-                let product = r.mul(r.mul(e, r.sub(mean, u)), factor);
+                let down = r.sub(max, x);
+                let e = exp.of(r, down);
+                let product = r.mul(r.mul(e, r.add(mean, down)), factor);
                 canonical(r, r.select_eq(e, zero, zero, product))
             },
         );

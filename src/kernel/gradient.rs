@@ -107,7 +107,7 @@ impl<E: Float> Kernel<E> for OfLogits<'_, E> {
                 weights,
                 #[inline(always)]
                 |x, w| {
-                    let e = exp.of(r, r.mul(by, r.sub(x, top)));
+                    let e = exp.of(r, r.mul(by, r.sub(top, x)));
                     r.mul_add(w, minus, r.mul(e, factor))
                 },
             );
@@ -116,21 +116,21 @@ impl<E: Float> Kernel<E> for OfLogits<'_, E> {
                 l,
                 io,
                 #[inline(always)]
-                |x| r.mul_add(exp.of(r, r.mul(by, r.sub(x, top))), factor, minus),
+                |x| r.mul_add(exp.of(r, r.mul(by, r.sub(top, x))), factor, minus),
             );
         } else if scale == E::ONE {
             walk::map(
                 l,
                 io,
                 #[inline(always)]
-                |x| r.mul(exp.of(r, r.sub(x, top)), factor),
+                |x| r.mul(exp.of(r, r.sub(top, x)), factor),
             );
         } else {
             walk::map(
                 l,
                 io,
                 #[inline(always)]
-                |x| r.mul(exp.of(r, r.mul(by, r.sub(x, top))), factor),
+                |x| r.mul(exp.of(r, r.mul(by, r.sub(top, x))), factor),
             );
         }
     }

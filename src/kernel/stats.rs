@@ -199,12 +199,12 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
                 frame.skip,
                 #[inline(always)]
                 |x| {
-                    let (e, u) = exp.with_exponent(r, r.mul(scale, r.sub(x, reference)));
-                    [e, r.mul(e, u)]
+                    let (e, down) = exp.with_distance(r, r.mul(scale, r.sub(reference, x)));
+                    [e, r.mul(e, down)]
                 },
             );
             let [sum, first] = walk::totals(l, sums);
-            return (Stats { sum, moments: [first, 0.0], ..frame.stats }, argmax);
+            return (Stats { sum, moments: [0.0 - first, 0.0], ..frame.stats }, argmax);
         }
         let sum = frame.sum_into::<_, true>(l, ask.scale, &exp, io, ahead);
         (Stats { sum, ..frame.stats }, argmax)
@@ -225,12 +225,12 @@ fn of_tile<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
             frame.skip,
             #[inline(always)]
             |x| {
-                let (e, u) = exp.with_exponent(r, r.mul(scale, r.sub(x, reference)));
-                [e, r.mul(e, u)]
+                let (e, down) = exp.with_distance(r, r.mul(scale, r.sub(reference, x)));
+                [e, r.mul(e, down)]
             },
         );
         let [sum, first] = walk::totals(l, sums);
-        return Stats { sum, moments: [first, 0.0], ..frame.stats };
+        return Stats { sum, moments: [0.0 - first, 0.0], ..frame.stats };
     }
     if ask.moments == Moments::Both {
         let sums = walk::sum(
@@ -240,13 +240,13 @@ fn of_tile<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
             frame.skip,
             #[inline(always)]
             |x| {
-                let (e, u) = exp.with_exponent(r, r.mul(scale, r.sub(x, reference)));
-                let first = r.mul(e, u);
-                [e, first, r.mul(first, u)]
+                let (e, down) = exp.with_distance(r, r.mul(scale, r.sub(reference, x)));
+                let first = r.mul(e, down);
+                [e, first, r.mul(first, down)]
             },
         );
         let [sum, first, second] = walk::totals(l, sums);
-        return Stats { sum, moments: [first, second], ..frame.stats };
+        return Stats { sum, moments: [0.0 - first, second], ..frame.stats };
     }
     let sum = frame.sum(l, ask.scale, &exp, x, size_of_val(x));
     Stats { sum, ..frame.stats }
@@ -304,7 +304,7 @@ impl<E: Float> Frame<E> {
                 ahead,
                 self.skip,
                 #[inline(always)]
-                |x| [exp.of(r, r.sub(x, reference))],
+                |x| [exp.of(r, r.sub(reference, x))],
             )
         } else {
             walk::sum(
@@ -313,7 +313,7 @@ impl<E: Float> Frame<E> {
                 ahead,
                 self.skip,
                 #[inline(always)]
-                |x| [exp.of(r, r.mul(by, r.sub(x, reference)))],
+                |x| [exp.of(r, r.mul(by, r.sub(reference, x)))],
             )
         };
         l.fold_add(sum).to_f64()
@@ -338,7 +338,7 @@ impl<E: Float> Frame<E> {
                 ahead,
                 self.skip,
                 #[inline(always)]
-                |x| [exp.of(r, r.sub(x, reference))],
+                |x| [exp.of(r, r.sub(reference, x))],
             )
         } else {
             walk::map_sum::<_, _, _, BESIDE>(
@@ -347,7 +347,7 @@ impl<E: Float> Frame<E> {
                 ahead,
                 self.skip,
                 #[inline(always)]
-                |x| [exp.of(r, r.mul(by, r.sub(x, reference)))],
+                |x| [exp.of(r, r.mul(by, r.sub(reference, x)))],
             )
         };
         l.fold_add(sum).to_f64()
