@@ -28,8 +28,23 @@ pub(super) struct FewClasses<'a, E>(pub(super) SparseJob<'a, E>);
 impl<E: Float> Kernel<E> for FewClasses<'_, E> {
     type Out = [f64; SUMS];
 
+    /// As few rows as one register has lanes go in one: the others would cost as much, and a lane's bits do not depend
+    /// on how many there are.
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
+        let one = l.register().register();
+        if self.0.pass.shape().0 <= lanes(one) { self.blocks(one) } else { self.blocks(l) }
+    }
+}
+
+#[inline(always)]
+fn lanes<E: Float, L: Lanes<E>>(_: L) -> usize {
+    L::LANES
+}
+
+impl<E: Float> FewClasses<'_, E> {
+    #[inline(always)]
+    fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
         let mut job = self.0;
         let (rows, classes) = job.pass.shape();
         let mut block = Block::new();
