@@ -9,6 +9,7 @@ use crate::elem::{Float, Scratch};
 use crate::isa::{Lanes, MOST_LANES};
 use crate::view::RowIo;
 use crate::walk::{self, BLOCK};
+use core::hint::black_box;
 use core::ops::Range;
 
 /// A run of elements to read, none longer than a tile.
@@ -32,8 +33,10 @@ pub(crate) struct Inputs<'a, E> {
 pub(crate) trait ElementLoss<E: Float, R: Lanes<E>>: Copy {
     /// An elementary function of the logit or the target.
     fn first<const CARE: bool>(self, r: R, x: R::V, t: R::V) -> R::V;
-    /// A function of that one; `None` if none is wanted.
-    fn second(self, r: R, first: R::V) -> Option<R::V>;
+    /// Whether there is a second step.
+    const SECOND: bool;
+    /// A function of that one.
+    fn second(self, r: R, first: R::V) -> R::V;
     /// The loss and its derivative.
     fn finish<const CARE: bool>(self, r: R, of: Element<R::V>) -> (R::V, R::V);
     /// Whether a negative target, or a -0, asks for care.
@@ -262,12 +265,15 @@ fn of_block<E: Float, L: Lanes<E>, F: ElementLoss<E, L::Register>, const CARE: b
         r.store(loss.first::<CARE>(r, x, t), &mut first[at..at + lanes]);
         at += lanes;
     }
-    let mut at = 0;
-    while at < whole {
-        if let Some(value) = loss.second(r, r.load(&first[at..at + lanes])) {
-            r.store(value, &mut second[at..at + lanes]);
+    if F::SECOND {
+        // How often is not to be known: unrolled, the loop would read its constants again in each turn.
+        let (from, to) = (black_box(&*first), black_box(&mut *second));
+        let mut at = 0;
+        while at + lanes <= from.len() {
+            let value = loss.second(r, r.load(&from[at..at + lanes]));
+            r.store(value, &mut to[at..at + lanes]);
+            at += lanes;
         }
-        at += lanes;
     }
     let (zero, one, nan) = (r.splat(E::ZERO), r.splat(E::ONE), r.splat(E::NAN));
     let scale = r.splat(block.scale);

@@ -28,6 +28,7 @@ pub(crate) struct CrossEntropy;
 
 impl<E: Float, L: Lanes<E>> ElementLoss<E, L> for CrossEntropy {
     const SIGNED: bool = false;
+    const SECOND: bool = true;
     const PAD: (E, E) = (E::LOWEST, E::ZERO);
 
     #[inline(always)]
@@ -35,8 +36,8 @@ impl<E: Float, L: Lanes<E>> ElementLoss<E, L> for CrossEntropy {
         exp_of_negative(l, down(l, x))
     }
     #[inline(always)]
-    fn second(self, l: L, e: L::V) -> Option<L::V> {
-        Some(E::ln_1p_unit(l, e))
+    fn second(self, l: L, e: L::V) -> L::V {
+        E::ln_1p_unit(l, e)
     }
     #[inline(always)]
     fn finish<const CARE: bool>(self, l: L, of: Element<L::V>) -> (L::V, L::V) {
@@ -118,6 +119,7 @@ fn minus_sign<E: Float, L: Lanes<E>>(l: L, t: L::V) -> L::V {
 
 impl<E: Float, L: Lanes<E>, G: Gamma> ElementLoss<E, L> for Focal<G> {
     const SIGNED: bool = false;
+    const SECOND: bool = true;
     const PAD: (E, E) = (E::LOWEST, E::ZERO);
 
     #[inline(always)]
@@ -125,8 +127,8 @@ impl<E: Float, L: Lanes<E>, G: Gamma> ElementLoss<E, L> for Focal<G> {
         exp_of_negative(l, down(l, l.mul(minus_sign(l, t), x)))
     }
     #[inline(always)]
-    fn second(self, l: L, e: L::V) -> Option<L::V> {
-        Some(E::ln_1p_unit(l, e))
+    fn second(self, l: L, e: L::V) -> L::V {
+        E::ln_1p_unit(l, e)
     }
     #[inline(always)]
     fn finish<const CARE: bool>(self, l: L, of: Element<L::V>) -> (L::V, L::V) {

@@ -69,6 +69,7 @@ impl Factor for Kl {
 pub(crate) struct Term<F, const LOG: bool>(pub(crate) F);
 
 impl<E: Float, L: Lanes<E>, F: Factor, const LOG: bool> ElementLoss<E, L> for Term<F, LOG> {
+    const SECOND: bool = false;
     const SIGNED: bool = !LOG && F::OF_TARGET;
     const PAD: (E, E) = (E::ZERO, if LOG { E::LOWEST } else { E::ZERO });
 
@@ -86,8 +87,8 @@ impl<E: Float, L: Lanes<E>, F: Factor, const LOG: bool> ElementLoss<E, L> for Te
         }
     }
     #[inline(always)]
-    fn second(self, _: L, _: L::V) -> Option<L::V> {
-        None
+    fn second(self, _: L, first: L::V) -> L::V {
+        first
     }
     #[inline(always)]
     fn finish<const CARE: bool>(self, l: L, of: Element<L::V>) -> (L::V, L::V) {
