@@ -10,13 +10,16 @@ use crate::kernel::transpose;
 use crate::labels::Targets;
 use crate::walk::put;
 
-/// Elements in a block of very few classes, and of a few: clearing more room would take longer than a few rows.
+/// Elements in a block of a few rows, of very few classes, and of a few: clearing more room would take longer than a few
+/// rows.
+const LEAST: usize = 128;
 const TINY: usize = 512;
 const LITTLE: usize = 1024;
 
 /// Room for the planes of a block, and for the slopes of a cap.
 pub(super) struct Block<E: Float> {
-    tiny: Scratch<E, TINY>,
+    least: Scratch<E, LEAST>,
+    tiny: Option<Scratch<E, TINY>>,
     little: Option<Scratch<E, LITTLE>>,
     room: Room<E>,
     slopes: Room<E>,
@@ -25,15 +28,19 @@ pub(super) struct Block<E: Float> {
 impl<E: Float> Block<E> {
     #[inline(always)]
     pub(super) fn new() -> Self {
-        let tiny = Scratch([E::ZERO; TINY]);
-        Block { tiny, little: None, room: Room::new(), slopes: Room::new() }
+        let least = Scratch([E::ZERO; LEAST]);
+        Block { least, tiny: None, little: None, room: Room::new(), slopes: Room::new() }
     }
 
     /// Room for the planes of so many classes and what transposing them needs, and for slopes.
     #[inline(always)]
     pub(super) fn planes<L: Lanes<E>>(&mut self, _: L, classes: usize) -> (&mut [E], &mut Room<E>) {
         let planes = match transpose::room::<E, L>(classes) {
-            len if len <= TINY => &mut self.tiny.0[..len],
+            len if len <= LEAST => &mut self.least.0[..len],
+            len if len <= TINY => {
+                let tiny = self.tiny.get_or_insert(Scratch([E::ZERO; TINY]));
+                &mut tiny.0[..len]
+            }
             len if len <= LITTLE => {
                 let little = self.little.get_or_insert(Scratch([E::ZERO; LITTLE]));
                 &mut little.0[..len]
