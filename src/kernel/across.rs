@@ -4,6 +4,7 @@ use crate::elem::Float;
 pub(crate) use crate::elementary::ExpTerm;
 use crate::isa::{Lanes, MOST_LANES};
 use crate::walk;
+use core::hint::black_box;
 use core::ops::Range;
 
 /// Where the classes of a run of registers of rows are: their logits, then `e^u`, then the gradient. `at` is
@@ -189,7 +190,8 @@ fn sum_of_exps<E: Float, R: Lanes<E>>(
     planes: &mut impl Planes<E, R>,
     reference: R::V,
 ) -> R::V {
-    let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
+    // A 0 that is not known: of a selection with one LLVM makes three operations where one is enough.
+    let (zero, one) = (r.splat(black_box(E::ZERO)), r.splat(E::ONE));
     let frame = Frame { reference, scale, exp };
     let mut number = r.splat(E::from_class(classes.start));
     let mut sum = zero;
