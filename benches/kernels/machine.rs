@@ -1,22 +1,10 @@
 //! What the numbers depend on besides the code.
 
 use crate::common::{cpu, huge_pages};
-use crate::ports;
+use crate::{pool, ports};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use xent::Path;
-
-/// Threads that a call takes by itself.
-#[cfg(feature = "rayon")]
-pub fn threads() -> usize {
-    rayon::current_num_threads()
-}
-
-/// Threads that a call takes by itself.
-#[cfg(not(feature = "rayon"))]
-pub fn threads() -> usize {
-    1
-}
 
 /// The machine, the compiler and the build, each under a name.
 pub fn facts() -> Vec<(&'static str, Value)> {
@@ -36,7 +24,7 @@ pub fn facts() -> Vec<(&'static str, Value)> {
     if let Some(ns) = ports::exponential_ns() {
         facts.push(("exponential_f32_ns", json!((ns * 1e3).round() / 1e3)));
     }
-    if let Some(us) = ports::pool_entry_us() {
+    if let Some(us) = pool::entry_us() {
         facts.push(("pool_entry_from_sleep_us", json!(us.round())));
     }
     if let Some(chosen) = huge_pages() {

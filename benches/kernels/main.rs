@@ -15,6 +15,9 @@
 //! Before them, in the table's head: what an exponential takes in a loop that does nothing else, and what it takes
 //! to wake the threads.
 //!
+//! What is timed on all threads is called by one of rayon's own, as in a program whose main thread joins the pool;
+//! and once more by a thread that is none of them.
+//!
 //! The buffers belong to the caller and are warm. The gradient in place destroys its logits, so they
 //! are copied in afresh before each call, outside the timed interval; the clock is read once a call,
 //! some 0.05 µs of at least 10. Running it over its own output instead would need no copy, but time
@@ -28,6 +31,7 @@ mod family;
 mod machine;
 mod ops;
 mod plan;
+mod pool;
 mod ports;
 mod report;
 
@@ -75,6 +79,7 @@ impl Pace {
 }
 
 fn main() {
+    pool::join();
     let mut criterion = Criterion::default().without_plots().configure_from_args();
     let quick = argument("--quick");
     let pace = if quick { Pace::QUICK } else { Pace::FULL };
@@ -143,8 +148,9 @@ fn contenders(shape: &Shape, op: Op) -> Vec<Contender> {
         contenders.push(Contender::Naive);
     }
     contenders.extend(Path::available().map(Contender::Path));
-    if shape.threaded.contains(&op) && machine::threads() > 1 {
+    if shape.threaded.contains(&op) && pool::threads() > 1 {
         contenders.push(Contender::AllThreads(Path::best()));
+        contenders.push(Contender::FromOutside(Path::best()));
     }
     contenders
 }

@@ -3,6 +3,7 @@
 use crate::common::{Recipe, Ruler};
 use crate::data::{Data, Number};
 use crate::family::{self, Member};
+use crate::pool;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 use xent::{Exec, Path};
@@ -108,8 +109,10 @@ pub enum Contender {
     Naive,
     /// The crate on one thread.
     Path(Path),
-    /// The crate on as many threads as it takes by itself.
+    /// The crate on as many threads as it takes by itself, called by one of them.
     AllThreads(Path),
+    /// The same, called by another thread: it waits until they are awake, and they wake it when they are done.
+    FromOutside(Path),
 }
 
 impl Contender {
@@ -120,6 +123,7 @@ impl Contender {
             Contender::Naive => "naive".into(),
             Contender::Path(path) => path.name().into(),
             Contender::AllThreads(path) => format!("{path}-all-threads"),
+            Contender::FromOutside(path) => format!("{path}-all-threads-from-outside"),
         }
     }
 }
@@ -137,6 +141,9 @@ pub fn call<T: Number>(data: &mut Data<T>, op: Op, contender: Contender) -> f64 
         }
         Contender::Path(path) => kernel(data, op, Exec::new().path(path).threads(1)),
         Contender::AllThreads(path) => kernel(data, op, Exec::new().path(path)),
+        Contender::FromOutside(path) => {
+            pool::from_outside(|| kernel(data, op, Exec::new().path(path)))
+        }
     }
 }
 
@@ -176,6 +183,13 @@ fn kernel<T: Number>(data: &mut Data<T>, op: Op, exec: Exec) -> f64 {
 
 /// The time that so many calls take.
 pub fn time<T: Number>(data: &mut Data<T>, op: Op, contender: Contender, calls: u64) -> Duration {
+    match contender {
+        Contender::FromOutside(_) => pool::on_a_stranger(|| time_here(data, op, contender, calls)),
+        _ => time_here(data, op, contender, calls),
+    }
+}
+
+fn time_here<T: Number>(data: &mut Data<T>, op: Op, contender: Contender, calls: u64) -> Duration {
     if op.in_place() && contender != Contender::Ruler {
         let mut total = Duration::ZERO;
         for _ in 0..calls {

@@ -1,5 +1,5 @@
-//! What the processor's ports allow, whatever the memory does, and what it takes to wake the threads: the reasons
-//! why a target may be out of reach of a machine.
+//! What the processor's ports allow, whatever the memory does: the reason why a target may be out of reach of a
+//! machine.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -19,29 +19,6 @@ fn median(calls: usize, mut call: impl FnMut()) -> f64 {
         .collect();
     samples.sort_by(f64::total_cmp);
     samples[SAMPLES / 2]
-}
-
-/// Microseconds until two sleeping threads of the pool have been woken from outside and are done with nothing.
-#[cfg(feature = "rayon")]
-pub fn pool_entry_us() -> Option<f64> {
-    let idle = std::time::Duration::from_micros(200);
-    let mut samples: Vec<f64> = (0..SAMPLES)
-        .map(|_| {
-            // Long enough for the threads to fall asleep again.
-            std::thread::sleep(idle);
-            let start = Instant::now();
-            rayon::join(|| black_box(0), || black_box(0));
-            start.elapsed().as_secs_f64() * 1e6
-        })
-        .collect();
-    samples.sort_by(f64::total_cmp);
-    Some(samples[SAMPLES / 2])
-}
-
-/// Without the pool there is nothing to wake.
-#[cfg(not(feature = "rayon"))]
-pub fn pool_entry_us() -> Option<f64> {
-    None
 }
 
 /// Nanoseconds of a number in a sum of `e^-x` over the first-level cache and nothing else: no maximum, no label,

@@ -3,6 +3,7 @@
 use crate::machine;
 use crate::ops::{Contender, Op};
 use crate::plan::Shape;
+use crate::pool;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use xent::Path;
@@ -54,13 +55,45 @@ pub struct Report {
     measured: Vec<Measured>,
 }
 
+/// Who calls, and on how many threads it runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    /// The thread that does all.
+    Alone,
+    /// One of all threads.
+    InThePool,
+    /// Another thread.
+    Outside,
+}
+
+impl Caller {
+    fn of(contender: Contender) -> Self {
+        match contender {
+            Contender::AllThreads(_) => Caller::InThePool,
+            Contender::FromOutside(_) => Caller::Outside,
+            Contender::Path(_) | Contender::Naive | Contender::Ruler => Caller::Alone,
+        }
+    }
+
+    fn name(self) -> Option<&'static str> {
+        match self {
+            Caller::Alone => None,
+            Caller::InThePool => Some("in the pool"),
+            Caller::Outside => Some("outside"),
+        }
+    }
+
+    fn threads(self) -> usize {
+        if self == Caller::Alone { 1 } else { pool::threads() }
+    }
+}
+
 /// A line of the table: an operation on a shape, by all that did it.
 struct Row<'a> {
     op: Op,
     dtype: &'static str,
     shape: (usize, usize),
-    /// All threads, not one.
-    all_threads: bool,
+    caller: Caller,
     naive: Option<&'a Measured>,
     paths: Vec<(Path, &'a Measured)>,
     ruler: Option<&'a Measured>,
@@ -134,21 +167,23 @@ impl Report {
         let mut rows: Vec<Row<'_>> = vec![];
         for measured in &self.measured {
             let op = measured.op;
-            let (path, all_threads) = match measured.contender {
-                Contender::Path(path) => (Some(path), false),
-                Contender::AllThreads(path) => (Some(path), true),
-                Contender::Naive | Contender::Ruler => (None, false),
+            let caller = Caller::of(measured.contender);
+            let path = match measured.contender {
+                Contender::Path(path)
+                | Contender::AllThreads(path)
+                | Contender::FromOutside(path) => Some(path),
+                Contender::Naive | Contender::Ruler => None,
             };
             let same = |row: &Row<'_>| {
-                (row.op, row.dtype, row.shape, row.all_threads)
-                    == (op, measured.dtype, measured.shape, all_threads)
+                (row.op, row.dtype, row.shape, row.caller)
+                    == (op, measured.dtype, measured.shape, caller)
             };
             if !rows.last().is_some_and(same) {
                 rows.push(Row {
                     op,
                     dtype: measured.dtype,
                     shape: measured.shape,
-                    all_threads,
+                    caller,
                     naive: op
                         .naive()
                         .and_then(|naive| self.find(measured, naive, Contender::Naive)),
@@ -203,7 +238,7 @@ impl Report {
         let ratios = ["x scalar", "x naive", "/ ruler", "/ plain"].map(str::to_owned);
         columns(&mut text, &names, "ruler", ratios);
         let mut last = None;
-        for row in rows.iter().filter(|row| !row.all_threads) {
+        for row in rows.iter().filter(|row| row.caller == Caller::Alone) {
             if last.replace((row.dtype, row.shape)).is_some_and(|l| l != (row.dtype, row.shape)) {
                 text.push('\n');
             }
@@ -216,16 +251,19 @@ impl Report {
             columns(&mut text, &cells, &ruler(row), ratios);
         }
 
-        if rows.iter().any(|row| row.all_threads) {
-            writeln!(text, "\nAll {} threads, ns per element", machine::threads())
+        if rows.iter().any(|row| row.caller != Caller::Alone) {
+            writeln!(text, "\nAll {} threads, ns per element", pool::threads())
                 .expect("a string takes it");
             text += &head("operation");
-            writeln!(text, "{:>12}{:>14}", "best path", "x one thread").expect("a string takes it");
-            for row in rows.iter().filter(|row| row.all_threads) {
+            writeln!(text, "{:>13}{:>12}{:>14}", "caller", "best path", "x one thread")
+                .expect("a string takes it");
+            for row in rows {
+                let Some(caller) = row.caller.name() else { continue };
                 let best = row.paths.last().map(|(_, measured)| *measured);
                 let over = ratio(row.over(row.one_thread));
                 text += &self.start(row);
-                writeln!(text, "{:>12}{over:>14}", ns(best)).expect("a string takes it");
+                writeln!(text, "{caller:>13}{:>12}{over:>14}", ns(best))
+                    .expect("a string takes it");
             }
         }
         text
@@ -256,14 +294,15 @@ impl Report {
                     "dtype": row.dtype,
                     "rows": row.shape.0,
                     "classes": row.shape.1,
-                    "threads": if row.all_threads { machine::threads() } else { 1 },
+                    "threads": row.caller.threads(),
+                    "caller": row.caller.name(),
                     "paths": paths,
                     "naive": row.naive.map(time),
                     "ruler": row.op.ruler().name(),
                     "ruler_time": row.ruler.map(time),
                     "times_over_scalar": row.over_scalar(),
                     "times_over_naive": row.over(row.naive),
-                    "times_over_one_thread": row.all_threads.then(|| row.over(row.one_thread)),
+                    "times_over_one_thread": row.caller.name().map(|_| row.over(row.one_thread)),
                     "ratio_to_ruler": row.over_ruler(),
                     "ratio_to_plain": row.over_plain(),
                 })

@@ -10,6 +10,10 @@ use crate::path::Path;
 /// as many threads as rayon's current pool has, once the work is worth it (some 130,000 logits). Where
 /// rows are few, some calls cut each row of 32,768 logits and more for the threads, too.
 ///
+/// A thread of the pool that calls works at once, while the others wake. One from outside sleeps until they are done,
+/// and has to be woken: tens of microseconds, which a call of a millisecond does not feel. A program can make its main
+/// thread one of the pool, with `rayon::ThreadPoolBuilder::new().use_current_thread().build_global()` at its start.
+///
 /// ```
 /// use xent::{Exec, Path, Rows, RowsMut};
 ///

@@ -44,6 +44,8 @@ pub struct KernelRow {
     pub rows: usize,
     pub classes: usize,
     pub threads: usize,
+    /// Where a call on all threads comes from.
+    pub caller: Option<String>,
     pub paths: BTreeMap<String, Time>,
     pub naive: Option<Time>,
     pub ruler: String,
@@ -51,6 +53,9 @@ pub struct KernelRow {
     pub times_over_one_thread: Option<f64>,
     pub ratio_to_plain: Option<f64>,
 }
+
+/// The caller that is one of the threads.
+pub const IN_THE_POOL: &str = "in the pool";
 
 impl Kernels {
     /// The paths of the machine; a call takes the last.

@@ -116,12 +116,13 @@ pub fn one_thread(kernels: &Kernels, family: bool) -> String {
 /// What it timed on all threads.
 pub fn all_threads(kernels: &Kernels) -> String {
     let mut lines = vec![
-        "| operation | dtype | rows × classes | threads | best path | × one thread |".to_owned(),
-        "|---|---|---|---|---|---|".to_owned(),
+        "| operation | dtype | rows × classes | threads | caller | best path | × one thread |".to_owned(),
+        "|---|---|---|---|---|---|---|".to_owned(),
     ];
-    for row in kernels.rows.iter().filter(|row| row.threads > 1) {
+    for row in &kernels.rows {
+        let Some(caller) = &row.caller else { continue };
         lines.push(format!(
-            "{} {} | {} | {} |",
+            "{} {} | {caller} | {} | {} |",
             start(row),
             row.threads,
             cell(kernels.best(row)),
