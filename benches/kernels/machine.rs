@@ -21,12 +21,11 @@ pub fn facts() -> Vec<(&'static str, Value)> {
         ("xent", json!(env!("CARGO_PKG_VERSION"))),
         ("paths", json!(paths)),
     ];
-    if let Some(ns) = ports::exponential_ns() {
+    if let Some(ports::Exponentials { ns, threads }) = ports::exponentials() {
         facts.push(("exponential_f32_ns", json!((ns * 1e3).round() / 1e3)));
+        facts.push(("exponential_all_threads", json!((threads * 1e2).round() / 1e2)));
     }
-    if let Some(us) = pool::entry_us() {
-        facts.push(("pool_entry_from_sleep_us", json!(us.round())));
-    }
+    facts.push(("pool_entry_from_sleep_us", json!(pool::entry_us().round())));
     if let Some(chosen) = huge_pages() {
         facts.push(("transparent_huge_pages", json!(chosen)));
     }

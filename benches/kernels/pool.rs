@@ -1,79 +1,57 @@
 //! The threads that calls take, and the two places from which a call can come: one of them, or a stranger.
 
-#[cfg(feature = "rayon")]
-pub use with_rayon::{entry_us, from_outside, join, threads};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::hint::black_box;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
-#[cfg(feature = "rayon")]
-mod with_rayon {
-    use super::on_a_stranger;
-    use rayon::{ThreadPool, ThreadPoolBuilder};
-    use std::hint::black_box;
-    use std::sync::OnceLock;
-    use std::time::{Duration, Instant};
-
-    /// Makes this thread one of those that calls take.
-    pub fn join() {
-        let joined = ThreadPoolBuilder::new().use_current_thread().build_global();
-        joined.expect("nothing has used the pool before");
-    }
-
-    /// Threads that a call takes by itself.
-    pub fn threads() -> usize {
-        rayon::current_num_threads()
-    }
-
-    /// As many threads again, none of which is the caller.
-    fn others() -> &'static ThreadPool {
-        static OTHERS: OnceLock<ThreadPool> = OnceLock::new();
-        OTHERS.get_or_init(|| {
-            let threads = ThreadPoolBuilder::new().num_threads(threads()).build();
-            threads.expect("threads can be started")
-        })
-    }
-
-    /// Runs a call on threads that the caller is none of, as a call that finds itself outside of the pool does.
-    pub fn from_outside<R: Send>(call: impl FnOnce() -> R + Send) -> R {
-        others().install(call)
-    }
-
-    /// Microseconds until sleeping threads have been woken from outside and are done with nothing.
-    pub fn entry_us() -> Option<f64> {
-        const SAMPLES: usize = 15;
-        // Long enough for the threads to fall asleep again.
-        let idle = Duration::from_micros(200);
-        let sample = || {
-            std::thread::sleep(idle);
-            let start = Instant::now();
-            from_outside(|| rayon::join(|| black_box(0), || black_box(0)));
-            start.elapsed().as_secs_f64() * 1e6
-        };
-        let mut samples: Vec<f64> = on_a_stranger(|| (0..SAMPLES).map(|_| sample()).collect());
-        samples.sort_by(f64::total_cmp);
-        Some(samples[SAMPLES / 2])
-    }
+/// Makes this thread one of those that calls take.
+pub fn join() {
+    let joined = ThreadPoolBuilder::new().use_current_thread().build_global();
+    joined.expect("nothing has used the pool before");
 }
 
-#[cfg(not(feature = "rayon"))]
-pub use without::{entry_us, from_outside, join, threads};
+/// Threads that a call takes by itself.
+pub fn threads() -> usize {
+    if cfg!(feature = "rayon") { rayon::current_num_threads() } else { 1 }
+}
 
-#[cfg(not(feature = "rayon"))]
-mod without {
-    pub fn join() {}
+/// Runs on each thread of the pool, at the same time.
+pub fn on_all_threads(f: impl Fn() + Sync) {
+    rayon::broadcast(|_| f());
+}
 
-    pub fn threads() -> usize {
-        1
-    }
+/// As many threads again, none of which is the caller.
+fn others() -> &'static ThreadPool {
+    static OTHERS: OnceLock<ThreadPool> = OnceLock::new();
+    OTHERS.get_or_init(|| {
+        let threads = ThreadPoolBuilder::new().num_threads(threads()).build();
+        threads.expect("threads can be started")
+    })
+}
 
-    pub fn from_outside<R>(call: impl FnOnce() -> R) -> R {
-        call()
-    }
-
-    pub fn entry_us() -> Option<f64> {
-        None
-    }
+/// Runs a call on threads that the caller is none of, as a call that finds itself outside of the pool does.
+pub fn from_outside<R: Send>(call: impl FnOnce() -> R + Send) -> R {
+    others().install(call)
 }
 
 /// Runs on a thread that is in no pool.
 pub fn on_a_stranger<R: Send>(f: impl FnOnce() -> R + Send) -> R {
     std::thread::scope(|scope| scope.spawn(f).join().expect("what is timed does not panic"))
+}
+
+/// Microseconds until sleeping threads have been woken from outside and are done with nothing.
+pub fn entry_us() -> f64 {
+    const SAMPLES: usize = 15;
+    // Long enough for the threads to fall asleep again.
+    let idle = Duration::from_micros(200);
+    let sample = || {
+        std::thread::sleep(idle);
+        let start = Instant::now();
+        from_outside(|| rayon::join(|| black_box(0), || black_box(0)));
+        start.elapsed().as_secs_f64() * 1e6
+    };
+    let mut samples: Vec<f64> = on_a_stranger(|| (0..SAMPLES).map(|_| sample()).collect());
+    samples.sort_by(f64::total_cmp);
+    samples[SAMPLES / 2]
 }

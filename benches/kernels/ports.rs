@@ -1,6 +1,8 @@
 //! What the processor's ports allow, whatever the memory does: the reason why a target may be out of reach of a
 //! machine.
 
+#[cfg(feature = "simd")]
+use crate::pool;
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -21,25 +23,38 @@ fn median(calls: usize, mut call: impl FnMut()) -> f64 {
     samples[SAMPLES / 2]
 }
 
-/// Nanoseconds of a number in a sum of `e^-x` over the first-level cache and nothing else: no maximum, no label,
-/// no tail, no second level of sums, eight sums side by side.
+/// What the exponentials take and nothing else.
+pub struct Exponentials {
+    /// Nanoseconds of one, on one thread.
+    pub ns: f64,
+    /// How many times faster all threads are: less than there are, if two of them are one core's.
+    pub threads: f64,
+}
+
+/// A sum of `e^-x` over the first-level cache: no maximum, no label, no tail, no second level of sums, eight sums
+/// side by side.
 #[cfg(feature = "simd")]
-pub fn exponential_ns() -> Option<f64> {
+pub fn exponentials() -> Option<Exponentials> {
+    /// Some 200 µs: against that, what it takes to wake a thread is little.
+    const CALLS: usize = 200;
     let x: Vec<f32> = (0..ELEMENTS).map(|i| -((i % 97) as f32) / 16.0).collect();
     let arch = pulp::Arch::new();
     let sum = arch.dispatch(SumOfExps(&x));
     let expected: f64 = x.iter().map(|&x| f64::from(x).exp()).sum();
     assert!((f64::from(sum) - expected).abs() < 1e-5 * expected, "{sum}, not {expected}");
-    Some(
-        median(200, || {
+    let calls = || {
+        for _ in 0..CALLS {
             black_box(arch.dispatch(SumOfExps(black_box(&x))));
-        }) / ELEMENTS as f64,
-    )
+        }
+    };
+    let one = median(1, calls);
+    let all = median(1, || pool::on_all_threads(calls)) / pool::threads() as f64;
+    Some(Exponentials { ns: one / (CALLS * ELEMENTS) as f64, threads: one / all })
 }
 
 /// The ruler is written for vectors.
 #[cfg(not(feature = "simd"))]
-pub fn exponential_ns() -> Option<f64> {
+pub fn exponentials() -> Option<Exponentials> {
     None
 }
 

@@ -213,7 +213,7 @@ impl Report {
                 }
                 other => other.to_string(),
             };
-            writeln!(text, "{name:24}{value}").expect("a string takes it");
+            writeln!(text, "{name:26}{value}").expect("a string takes it");
         }
         text += BUFFERS;
         if self.quick {

@@ -133,7 +133,8 @@ pub fn table(kernels: &Kernels) -> String {
                 let ratio = row.and_then(|row| row.times_over_one_thread);
                 let wanted = format!("{threads} threads ≥ {limit} × one");
                 // The target is for two threads.
-                (wanted, ratio.filter(|_| threads == 2).map(|r| (r, limit)), None, false)
+                let bound = kernels.fact("exponential_all_threads");
+                (wanted, ratio.filter(|_| threads == 2).map(|r| (r, limit)), bound, false)
             }
             OfAvx512(limit) => {
                 let ratio = one.and_then(|row| {
@@ -172,7 +173,7 @@ pub fn table(kernels: &Kernels) -> String {
     };
     format!(
         "{translated} {met} of {measured} measured targets are met, {beyond} are out of reach of this \
-         machine: the bound, what the exponentials alone would give in a loop that does nothing else, misses \
+         machine: the bound, what the exponentials alone give in a loop that does nothing else, misses \
          them too.\n\n{}",
         lines.join("\n")
     )
