@@ -3,7 +3,7 @@
 use super::sparse::Recipe;
 use crate::elem::Float;
 use crate::isa::{Lanes, MOST_LANES};
-use crate::kernel::across::{self, ExpTerm, LaneAsk, LaneGradient, LaneStats, Planes};
+use crate::kernel::across::{self, ExpTerm, LaneAsk, LaneGradient, LaneStats, Near, Planes};
 use crate::kernel::across_block;
 use crate::loss::cross_entropy::Masses;
 use crate::loss::nll::{self, Nll};
@@ -82,7 +82,8 @@ impl<E: Float> Recipe<'_, E> {
         }
         let mut stats = [LaneStats::nothing(r); W];
         let stats = &mut stats[..registers];
-        across::stats::<_, _, W>(r, ask, labels, planes, stats);
+        let near = &Near::of(&rows.labels[..rows.count], R::LANES);
+        across::stats::<_, _, W>(r, ask, (labels, near), planes, stats);
         let scale = r.splat(ask.scale);
         let (mut roots, mut log_sums) = ([zero; W], [zero; W]);
         for (root, stats) in roots.iter_mut().zip(&*stats) {
@@ -100,9 +101,10 @@ impl<E: Float> Recipe<'_, E> {
             let nll = Nll::finish(r, sum, lead, roots[at], log_sums[at]);
             let known = (&labels[at], stats, &nll);
             *losses = self.register(r, ask.scale, rows, at, known, lanes);
+            lanes.finite = ask.spread.is_none() && lanes.are_finite(r);
         }
         if gradient {
-            across::gradient(r, ask, lanes, planes);
+            across::gradient(r, ask, (lanes, near), planes);
         }
     }
 

@@ -2,15 +2,16 @@
 
 use crate::elem::Float;
 use crate::isa::Lanes;
-use crate::kernel::across::{Frame, Planes};
+use crate::kernel::across::{Frame, Planes, SIDE_BY_SIDE};
 use crate::kernel::softcap::Softcap;
-use crate::walk::{get, put};
+use crate::walk::{get, next_row, put};
 
 /// A plane for each class: class `c` of the row in lane `i` of register `at` is element
 /// `c · stride + at · LANES + i`, of `len` lanes in each register.
 ///
-/// One type for all calls, so that the passes are compiled once: what differs is decided outside of the loops.
-pub(crate) struct InPlanes<'a, E> {
+/// `WHOLE` are whole registers of logits without a cap: the usual case has passes of its own, in which nothing is
+/// decided in the loops.
+pub(crate) struct InPlanes<'a, E, const WHOLE: bool> {
     /// The logits, unless they are where the gradient will be.
     pub(crate) logits: Option<&'a [E]>,
     /// Where the gradient is wanted.
@@ -20,7 +21,7 @@ pub(crate) struct InPlanes<'a, E> {
     pub(crate) cap: Option<Softcap<E>>,
 }
 
-impl<E: Float> InPlanes<'_, E> {
+impl<E: Float, const WHOLE: bool> InPlanes<'_, E, WHOLE> {
     /// The logits, or what was put over them.
     #[inline(always)]
     fn source(&self) -> &[E] {
@@ -30,26 +31,42 @@ impl<E: Float> InPlanes<'_, E> {
             (None, None) => &[],
         }
     }
+    /// Asks for the classes whose turn is next: they are far apart in memory, which the processor does not expect.
+    #[inline(always)]
+    fn ask_ahead<R: Lanes<E>>(&self, r: R, x: &[E]) {
+        next_row(r, x, (SIDE_BY_SIDE * size_of::<E>()).wrapping_mul(self.stride));
+    }
     #[inline(always)]
     fn get<R: Lanes<E>>(&self, r: R, from: &[E], class: usize, at: usize) -> R::V {
-        get(r, &from[class * self.stride + at * R::LANES..][..self.len])
+        let from = &from[class * self.stride + at * R::LANES..];
+        if WHOLE {
+            let from = &from[..R::LANES];
+            self.ask_ahead(r, from);
+            r.load(from)
+        } else {
+            get(r, &from[..self.len])
+        }
     }
 }
 
-impl<E: Float, R: Lanes<E>> Planes<E, R> for InPlanes<'_, E> {
+impl<E: Float, R: Lanes<E>, const WHOLE: bool> Planes<E, R> for InPlanes<'_, E, WHOLE> {
     #[inline(always)]
     fn logits(&self, r: R, class: usize, at: usize) -> R::V {
         let x = self.get(r, self.source(), class, at);
         match self.cap {
-            None => x,
-            Some(cap) => cap.one(r, x).0,
+            Some(cap) if !WHOLE => cap.one(r, x).0,
+            _ => x,
         }
     }
     /// Under a cap the logits are needed again for its slope.
     #[inline(always)]
     fn keep(&mut self, r: R, class: usize, at: usize, e: R::V) {
-        if self.cap.is_none() {
-            self.put(r, class, at, e);
+        if !WHOLE && self.cap.is_some() {
+            return;
+        }
+        self.put(r, class, at, e);
+        if WHOLE && let Some(target) = &self.gradient {
+            self.ask_ahead(r, &target[class * self.stride + at * R::LANES..][..R::LANES]);
         }
     }
     #[inline(always)]
@@ -61,17 +78,22 @@ impl<E: Float, R: Lanes<E>> Planes<E, R> for InPlanes<'_, E> {
         frame: Frame<'_, E, R::V>,
     ) -> (R::V, Option<R::V>) {
         match self.cap {
-            None => (self.get(r, self.gradient.as_deref().unwrap_or(&[]), class, at), None),
-            Some(cap) => {
+            Some(cap) if !WHOLE => {
                 let (x, slope) = cap.one(r, self.get(r, self.source(), class, at));
                 (frame.exponential(r, x), Some(slope))
             }
+            _ => (self.get(r, self.gradient.as_deref().unwrap_or(&[]), class, at), None),
         }
     }
     #[inline(always)]
     fn put(&mut self, r: R, class: usize, at: usize, gradient: R::V) {
         if let Some(target) = &mut self.gradient {
-            put(r, gradient, &mut target[class * self.stride + at * R::LANES..][..self.len]);
+            let target = &mut target[class * self.stride + at * R::LANES..];
+            if WHOLE {
+                r.store(gradient, &mut target[..R::LANES]);
+            } else {
+                put(r, gradient, &mut target[..self.len]);
+            }
         }
     }
 }

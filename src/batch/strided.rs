@@ -277,8 +277,15 @@ impl<E: Float> StridedJob<'_, E> {
             StridedPass::InPlace(data) => (None, Some(data.tail_mut(outer, start))),
         };
         let wanted = gradient.is_some();
-        let planes = &mut InPlanes { logits, gradient, stride: inner, len, cap };
-        recipe.lanes::<_, W>(r, (classes, &ExpTerm::new(r)), &rows, planes, wanted, losses);
+        let stride = inner;
+        let classes = (classes, &ExpTerm::new(r));
+        if len == R::LANES && cap.is_none() {
+            let planes = &mut InPlanes::<_, true> { logits, gradient, stride, len, cap };
+            recipe.lanes::<_, W>(r, classes, &rows, planes, wanted, losses);
+        } else {
+            let planes = &mut InPlanes::<_, false> { logits, gradient, stride, len, cap };
+            recipe.lanes::<_, W>(r, classes, &rows, planes, wanted, losses);
+        }
         if let Some(out) = &mut self.losses {
             for (at, losses) in losses.iter().enumerate() {
                 let rows = rows.rows(r, at);

@@ -26,6 +26,40 @@ pub(crate) trait Planes<E: Float, R: Lanes<E>> {
     fn put(&mut self, r: R, class: usize, at: usize, gradient: R::V);
 }
 
+/// Which registers have a label among which classes, [`SIDE_BY_SIDE`] of them at a time: where there is none nothing
+/// has to be compared with the label. Classes far apart share a bit.
+pub(crate) struct Near<const W: usize>([[u64; Near::<0>::WORDS]; W]);
+
+impl<const W: usize> Near<W> {
+    /// Together they tell 1,024 classes apart.
+    const WORDS: usize = 4;
+
+    /// Of registers with so many lanes each; a negative label is none.
+    pub(crate) fn of<E: Float>(labels: &[E], lanes: usize) -> Self {
+        let mut near = [[0; Near::<0>::WORDS]; W];
+        for (near, labels) in near.iter_mut().zip(labels.chunks(lanes)) {
+            for label in labels {
+                let (word, bit) = Self::place(label.to_f64() as usize);
+                near[word] |= bit;
+            }
+        }
+        Near(near)
+    }
+
+    #[inline(always)]
+    fn place(class: usize) -> (usize, u64) {
+        let group = class / SIDE_BY_SIDE;
+        (group / 64 % Self::WORDS, 1 << (group % 64))
+    }
+
+    /// Whether a register may have a label among the classes from this one on.
+    #[inline(always)]
+    fn has(&self, at: usize, class: usize) -> bool {
+        let (word, bit) = Self::place(class);
+        self.0[at][word] & bit != 0
+    }
+}
+
 /// What exponents are measured from, and multiplied by.
 #[derive(Clone, Copy)]
 pub(crate) struct Frame<'a, E, V> {
@@ -92,7 +126,7 @@ impl<V: Copy> LaneStats<V> {
 pub(crate) type ClassWeights<'a, E> = Option<Option<&'a [E]>>;
 
 /// Classes whose exponentials are computed at once, and added to one sum.
-pub(super) const SIDE_BY_SIDE: usize = 4;
+pub(crate) const SIDE_BY_SIDE: usize = 4;
 
 /// Classes whose sums, of four each, are added to one sum.
 pub(super) const GROUP: usize = 16;
@@ -108,7 +142,7 @@ pub(super) const TILE: usize = 64;
 pub(crate) fn stats<E: Float, R: Lanes<E>, const W: usize>(
     r: R,
     ask: LaneAsk<'_, E, R::V>,
-    labels: &[R::V],
+    (labels, near): (&[R::V], &Near<W>),
     planes: &mut impl Planes<E, R>,
     stats: &mut [LaneStats<R::V>],
 ) {
@@ -117,7 +151,11 @@ pub(crate) fn stats<E: Float, R: Lanes<E>, const W: usize>(
     while start < classes {
         let end = classes.min(start + SIDE_BY_SIDE);
         for (at, (&labels, stats)) in labels.iter().zip(stats.iter_mut()).enumerate() {
-            largest(r, start..end, at, labels, planes, stats);
+            if near.has(at, start) {
+                largest::<_, _, true>(r, start..end, at, labels, planes, stats);
+            } else {
+                largest::<_, _, false>(r, start..end, at, labels, planes, stats);
+            }
         }
         start = end;
     }
@@ -150,16 +188,23 @@ pub(crate) fn stats<E: Float, R: Lanes<E>, const W: usize>(
         classes,
         labels.len(),
         #[inline(always)]
-        |classes, at| [sum_of_exps(r, ask, classes, at, labels[at], planes, known[at].reference)],
+        |classes, at| {
+            let reference = known[at].reference;
+            [if near.has(at, classes.start) {
+                sum_of_exps::<_, _, true>(r, ask, classes, at, labels[at], planes, reference)
+            } else {
+                sum_of_exps::<_, _, false>(r, ask, classes, at, labels[at], planes, reference)
+            }]
+        },
     );
     for (stats, [sum]) in stats.iter_mut().zip(sums) {
         stats.sum = sum;
     }
 }
 
-/// The largest of the other logits of some classes, and the labels' logits.
+/// The largest of the other logits of some classes, and the labels' logits, if there are labels near.
 #[inline(always)]
-fn largest<E: Float, R: Lanes<E>>(
+fn largest<E: Float, R: Lanes<E>, const NEAR: bool>(
     r: R,
     classes: Range<usize>,
     at: usize,
@@ -172,16 +217,20 @@ fn largest<E: Float, R: Lanes<E>>(
     let (mut max, mut label) = (stats.max, stats.label);
     for c in classes {
         let x = planes.logits(r, c, at);
-        max = r.max(max, r.select_eq(labels, number, none, x));
-        label = r.select_eq(labels, number, x, label);
-        number = r.add(number, one);
+        if NEAR {
+            max = r.max(max, r.select_eq(labels, number, none, x));
+            label = r.select_eq(labels, number, x, label);
+            number = r.add(number, one);
+        } else {
+            max = r.max(max, x);
+        }
     }
     (stats.max, stats.label) = (max, label);
 }
 
-/// `Σ e^u` of some classes.
+/// `Σ e^u` of some classes, without those of labels that are near.
 #[inline(always)]
-fn sum_of_exps<E: Float, R: Lanes<E>>(
+fn sum_of_exps<E: Float, R: Lanes<E>, const NEAR: bool>(
     r: R,
     LaneAsk { exp, scale, .. }: LaneAsk<'_, E, R::V>,
     classes: Range<usize>,
@@ -198,8 +247,12 @@ fn sum_of_exps<E: Float, R: Lanes<E>>(
     for c in classes {
         let e = frame.exponential(r, planes.logits(r, c, at));
         planes.keep(r, c, at, e);
-        sum = r.add(sum, r.select_eq(labels, number, zero, e));
-        number = r.add(number, one);
+        if NEAR {
+            sum = r.add(sum, r.select_eq(labels, number, zero, e));
+            number = r.add(number, one);
+        } else {
+            sum = r.add(sum, e);
+        }
     }
     sum
 }
@@ -383,6 +436,8 @@ pub(crate) struct LaneGradient<V> {
     pub(crate) sum: V,
     /// What is written where the gradient is NaN: NaN, but 0 where the row does not count.
     pub(crate) lost: V,
+    /// Whether no gradient is NaN, and there is no spread.
+    pub(crate) finite: bool,
 }
 
 impl<V: Copy> LaneGradient<V> {
@@ -398,6 +453,7 @@ impl<V: Copy> LaneGradient<V> {
             at_label: zero,
             sum: zero,
             lost: zero,
+            finite: false,
         }
     }
 
@@ -432,7 +488,7 @@ impl<V: Copy> LaneGradient<V> {
 
     /// Whether no gradient can be NaN without a spread.
     #[inline(always)]
-    pub(super) fn are_finite<E: Float, R: Lanes<E, V = V>>(&self, r: R) -> bool {
+    pub(crate) fn are_finite<E: Float, R: Lanes<E, V = V>>(&self, r: R) -> bool {
         let all = r.add(r.mul(self.factor, self.sum), self.at_label);
         r.fold_add(r.sub(all, all)) == E::ZERO
     }
@@ -440,25 +496,29 @@ impl<V: Copy> LaneGradient<V> {
 
 /// Turns what was kept into the gradient, in a register for each of `lanes`.
 #[inline(always)]
-pub(crate) fn gradient<E: Float, R: Lanes<E>>(
+pub(crate) fn gradient<E: Float, R: Lanes<E>, const W: usize>(
     r: R,
     ask: LaneAsk<'_, E, R::V>,
-    lanes: &[LaneGradient<R::V>],
+    (lanes, near): (&[LaneGradient<R::V>], &Near<W>),
     planes: &mut impl Planes<E, R>,
 ) {
     let mut start = 0;
     while start < ask.classes {
         let end = ask.classes.min(start + SIDE_BY_SIDE);
         for (at, lanes) in lanes.iter().enumerate() {
-            gradient_of(r, ask, start..end, at, lanes, planes);
+            if lanes.finite && !near.has(at, start) {
+                gradient_of::<_, _, true>(r, ask, start..end, at, lanes, planes);
+            } else {
+                gradient_of::<_, _, false>(r, ask, start..end, at, lanes, planes);
+            }
         }
         start = end;
     }
 }
 
-/// [`gradient`] of some classes of one register.
+/// [`gradient`] of some classes of one register; of `PLAIN` ones, none is a label and none NaN, and there is no spread.
 #[inline(always)]
-fn gradient_of<E: Float, R: Lanes<E>>(
+fn gradient_of<E: Float, R: Lanes<E>, const PLAIN: bool>(
     r: R,
     LaneAsk { exp, scale, spread, .. }: LaneAsk<'_, E, R::V>,
     classes: Range<usize>,
@@ -469,10 +529,10 @@ fn gradient_of<E: Float, R: Lanes<E>>(
     let frame = Frame { reference: lanes.reference, scale, exp };
     for c in classes {
         let (e, slope) = planes.kept(r, c, at, frame);
-        let mut g = lanes.at_class(r, spread, c, e);
+        let mut g = if PLAIN { r.mul(e, lanes.factor) } else { lanes.at_class(r, spread, c, e) };
         if let Some(slope) = slope {
             g = r.mul(g, slope);
         }
-        planes.put(r, c, at, lanes.settle(r, g));
+        planes.put(r, c, at, if PLAIN { g } else { lanes.settle(r, g) });
     }
 }
