@@ -254,7 +254,6 @@ impl<'a, T> RowsMut<'a, T> {
     }
 
     /// Some of the rows, for a shorter time.
-    #[cfg(feature = "linear")]
     pub(crate) fn between(&mut self, rows: Range<usize>) -> RowsMut<'_, T> {
         let whole = RowsMut { data: &mut *self.data, shape: self.shape };
         whole.split_at(rows.end).0.split_at(rows.start).1

@@ -9,6 +9,7 @@
 use crate::elem::{Float, Scratch};
 use crate::isa::{Lanes, MOST_LANES, Register, distance, prefetch};
 use crate::view::RowIo;
+use core::hint::black_box;
 
 /// Folds `f` over `x`.
 ///
@@ -266,13 +267,86 @@ pub(crate) fn sum<E: Float, L: Lanes<E>, const N: usize>(
 #[inline(always)]
 pub(crate) fn sum2<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
-    x: &[E],
-    x_skip: Skip<E>,
-    y: &[E],
-    y_skip: Skip<E>,
+    (x, x_skip): (&[E], Skip<E>),
+    (y, y_skip): (&[E], Skip<E>),
     f: impl Fn(Register<E, L>, Register<E, L>) -> [Register<E, L>; N] + Copy,
 ) -> [L::V; N] {
     let r = l.register();
+    blocks2(
+        l,
+        (x, x_skip),
+        (y, y_skip),
+        #[inline(always)]
+        |x, y| {
+            whole_block(
+                l,
+                #[inline(always)]
+                |at| {
+                    let end = at + L::Register::LANES;
+                    f(r.load(&x[at..end]), r.load(&y[at..end]))
+                },
+            )
+        },
+    )
+}
+
+/// [`sum2`] of `f` of an element of `x`, one of `y` and `of_y` of that one, which is a long chain of operations: a
+/// step of its own over each block.
+#[inline(always)]
+pub(crate) fn sum2_in_steps<E: Float, L: Lanes<E>, const N: usize>(
+    l: L,
+    (x, x_skip): (&[E], Skip<E>),
+    (y, y_skip): (&[E], Skip<E>),
+    of_y: impl Fn(Register<E, L>) -> Register<E, L> + Copy,
+    f: impl Fn([Register<E, L>; 3]) -> [Register<E, L>; N] + Copy,
+) -> [L::V; N] {
+    let r = l.register();
+    let mut room: Room<E> = Scratch([E::ZERO; MOST_ELEMENTS]);
+    blocks2(
+        l,
+        (x, x_skip),
+        (y, y_skip),
+        #[inline(always)]
+        |x, y| {
+            let room = &mut room.0[..BLOCK * L::LANES];
+            step(r, y, room, of_y);
+            whole_block(
+                l,
+                #[inline(always)]
+                |at| {
+                    let end = at + L::Register::LANES;
+                    f([r.load(&x[at..end]), r.load(&y[at..end]), r.load(&room[at..end])])
+                },
+            )
+        },
+    )
+}
+
+/// `to[i] = f(from[i])` for whole registers. Of how many is not to be known: unrolled, the loop would read the
+/// constants of `f` again in each turn, and put off what it can, with nowhere to keep it.
+#[inline(always)]
+pub(crate) fn step<E: Float, R: Lanes<E>>(
+    r: R,
+    from: &[E],
+    to: &mut [E],
+    f: impl Fn(R::V) -> R::V + Copy,
+) {
+    let (from, to) = (black_box(from), black_box(to));
+    let mut at = 0;
+    while at + R::LANES <= from.len() {
+        r.store(f(r.load(&from[at..at + R::LANES])), &mut to[at..at + R::LANES]);
+        at += R::LANES;
+    }
+}
+
+/// Sums over the elements of `x` and `y`, of which `f` gives those of a block.
+#[inline(always)]
+fn blocks2<E: Float, L: Lanes<E>, const N: usize>(
+    l: L,
+    (x, x_skip): (&[E], Skip<E>),
+    (y, y_skip): (&[E], Skip<E>),
+    mut f: impl FnMut(&[E], &[E]) -> [L::V; N],
+) -> [L::V; N] {
     let y = &y[..x.len()];
     let (mut x_room, mut y_room) =
         (Scratch([E::ZERO; MOST_ELEMENTS]), Scratch([E::ZERO; MOST_ELEMENTS]));
@@ -290,15 +364,7 @@ pub(crate) fn sum2<E: Float, L: Lanes<E>, const N: usize>(
                 Some(block) => block,
                 None => &y[start..end],
             };
-            let (x, y) = (&x[..BLOCK * L::LANES], &y[..BLOCK * L::LANES]);
-            whole_block(
-                l,
-                #[inline(always)]
-                |at| {
-                    let end = at + L::Register::LANES;
-                    f(r.load(&x[at..end]), r.load(&y[at..end]))
-                },
-            )
+            f(&x[..BLOCK * L::LANES], &y[..BLOCK * L::LANES])
         },
     )
 }

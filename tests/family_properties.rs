@@ -345,6 +345,44 @@ fn statistics_are_of_scaled_and_capped_logits() {
     }
 }
 
+/// In which form a capped logit is computed depends on the logits beside it; what it is does not.
+fn capped_alone<T: Num>() {
+    let (cap, classes) = (3.0, 4500);
+    let call = CrossEntropy::<T>::new().softcap(cap);
+    for v in [0.0, 1e-9, -0.3, 2.0, -2.999, 3.0, 3.001, -5.0, 40.0] {
+        let exact = cap * (v / cap).tanh();
+        let mut seen = vec![];
+        for (others, classes) in [(0.1, 300), (50.0, 300), (0.1, classes), (50.0, classes)] {
+            let mut x = vec![T::of(0.1); classes];
+            x[classes - 3] = T::of(others);
+            x[classes - 2] = T::of(v);
+            let y = [classes - 2];
+            for path in paths() {
+                let call = call.exec(Exec::new().path(path));
+                let mut numbers = [(); 5].map(|()| vec![T::of(9.0)]);
+                let wanted = common_statistics(&mut numbers, None);
+                call.loss_and_statistics(Rows::new(&x, classes).unwrap(), &y[..], wanted).unwrap();
+                seen.push(numbers[2][0]);
+                let wanted = common_statistics(&mut numbers, None);
+                let mut g = x.clone();
+                let g = RowsMut::new(&mut g, classes).unwrap();
+                call.loss_statistics_and_gradient_in_place(g, &y[..], wanted).unwrap();
+                seen.push(numbers[2][0]);
+            }
+        }
+        // Half of what a distance between two of them is allowed.
+        let allowed = SOFTCAP / 2.0 * unit::<T>() * cap;
+        assert!((seen[0].wide() - exact).abs() <= allowed, "{v}: {:?}, not {exact:e}", seen[0]);
+        assert!(seen.iter().all(|x| x.bits() == seen[0].bits()), "{v}: {seen:?}");
+    }
+}
+
+#[test]
+fn a_capped_logit_depends_on_nothing_else() {
+    capped_alone::<f32>();
+    capped_alone::<f64>();
+}
+
 fn with_labels<Y: Label>(labels: &[Y]) -> Vec<u64> {
     let x: Vec<f64> = (0..4 * 12).map(|i| f64::from((i * 37) % 64) / 16.0).collect();
     let view = Rows::new(&x, 12).unwrap();

@@ -7,7 +7,7 @@ use super::{Weighing, split_rows};
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::argmax::Largest;
-use crate::kernel::dense::{Mass, NegativeEntropy, Shortfall};
+use crate::kernel::dense::{Mass, NegativeEntropyOfLogs, Shortfall, ShortfallAndEntropy};
 use crate::kernel::stats::{Ask, Moments, Spread, StatsInto};
 use crate::loss::row::{Apart, OfTargets};
 use crate::par::{Job, SUMS};
@@ -96,6 +96,16 @@ impl<E: Float> Job for DenseJob<'_, E> {
 }
 
 impl<E: Float> DenseRecipe<'_, E> {
+    /// `Σ a (max - x)`, `Σ a` and, of a divergence, `Σ t ln t` over a tile of logits, with its masses and targets.
+    fn sums(&self, token: Token, x: &[E], (a, t): (&[E], &[E]), max: E) -> [f64; 3] {
+        if self.divergence && self.mass.is_target() {
+            return token.run(ShortfallAndEntropy { x, t, max });
+        }
+        let [below, total] = token.run(Shortfall { x, a, max });
+        let entropy = if self.divergence { token.run(NegativeEntropyOfLogs(t)) } else { 0.0 };
+        [below, total, entropy]
+    }
+
     /// The loss and z-loss of a row of logits `x`, or of those in `io`, which become the gradient.
     fn row(
         &self,
@@ -118,28 +128,21 @@ impl<E: Float> DenseRecipe<'_, E> {
             Some(io) => io.source(),
             None => given,
         };
-        // First of all, so that the targets come from memory while there is much to compute.
-        let mut entropy = 0.0;
-        if self.divergence {
-            let log_target = matches!(self.mass, Mass::Exp);
-            for t in t.chunks(E::TILE) {
-                entropy += token.run(NegativeEntropy { t, log_target });
-            }
-        }
         let scale = self.logits.factor::<E>();
         let (_, top) = token.run(Largest(x));
         let label = logits.one(token, x[top]);
-        let [mut shortfall, mut total, mut on_top] = [0.0; 3];
+        let (mut sums, mut on_top) = ([0.0; 3], 0.0);
         for (i, (x, t)) in x.chunks(E::TILE).zip(t.chunks(E::TILE)).enumerate() {
             let x = logits.tile(token, x, cap);
             let a = masses(token, &self.mass, t, i * E::TILE, room);
-            let [below, mass] = token.run(Shortfall { x, a, max: label });
-            shortfall += below;
-            total += mass;
+            for (sum, of_tile) in sums.iter_mut().zip(self.sums(token, x, (a, t), label)) {
+                *sum += of_tile;
+            }
             if let Some(mass) = top.checked_sub(i * E::TILE).and_then(|top| a.get(top)) {
                 on_top = mass.to_f64();
             }
         }
+        let [shortfall, total, entropy] = sums;
         let ask = Ask { excluded: Some(top), scale, moments: Moments::None, spread: Spread::Off };
         let others = match &mut io {
             Some(io) if keep => token.run(StatsInto { io, ask, seek: false, beside: t }).0,

@@ -79,10 +79,14 @@ impl LogitMap {
     /// The cap, if there is one.
     pub(crate) fn cap<E: Float>(&self) -> Option<Softcap<E>> {
         let cap = self.softcap?;
-        let inner = 2.0 * core::f64::consts::LOG2_E * (self.scale / cap);
-        // Where it exceeds the largest number the tangent of all but 0 is 1.
-        let inner = inner.min(-E::LOWEST.to_f64());
-        Some(Softcap { inner: E::from_f64(inner), outer: E::from_f64(cap) })
+        let ratio = self.scale / cap;
+        // Where one exceeds the largest number the tangent of all but 0 is 1.
+        let most = -E::LOWEST.to_f64();
+        Some(Softcap {
+            ratio: E::from_f64(ratio.min(most)),
+            inner: E::from_f64((2.0 * core::f64::consts::LOG2_E * ratio).min(most)),
+            outer: E::from_f64(cap),
+        })
     }
 
     /// What the passes multiply differences of logits by; capped ones are scaled already.

@@ -196,8 +196,8 @@ impl<E: Float> SparseJob<'_, E> {
         room: &mut CapRoom<E>,
     ) -> Block {
         let mut block = Block::new(end - start);
-        if parts == 1 && self.statistics.is_none() && self.recipe.takes_rows(self.pass.shape().1) {
-            self.enter_together(start, end, &mut block);
+        if parts == 1 && self.statistics.is_none() && self.takes_rows() {
+            self.enter_together(start, end, &mut block, room);
             return block;
         }
         for (i, row) in (start..end).enumerate() {
@@ -230,25 +230,40 @@ impl<E: Float> SparseJob<'_, E> {
         block
     }
 
-    /// Enters rows of which nothing but the loss is wanted.
-    fn enter_together(&mut self, start: usize, end: usize, block: &mut Block) {
-        let (mut labels, mut stats) = ([E::ZERO; TOGETHER], [Stats::NONE; TOGETHER]);
-        let logits = self.pass.logits();
+    /// Whether rows are read together: they are tiles, and the kernels find them as the loss sees them.
+    fn takes_rows(&self) -> bool {
+        let is_capped = self.recipe.logits.softcap.is_some();
+        let has_target = matches!(self.pass, Pass::Gradient(_));
+        self.pass.shape().1 <= E::TILE && (has_target || !is_capped)
+    }
+
+    /// Enters rows of which nothing but the loss is wanted; capped logits, and the slopes of the cap, are left where
+    /// [`LogitMap::gradient_of_exps`] looks for them.
+    fn enter_together(
+        &mut self,
+        start: usize,
+        end: usize,
+        block: &mut Block,
+        room: &mut CapRoom<E>,
+    ) {
+        let token = self.token;
+        let (rows, width) = self.pass.shape();
         for (i, row) in (start..end).enumerate() {
             block.classes[i] = self.targets.class(row);
-            // A row that is worked on in place is overwritten.
-            labels[i] = block.classes[i].map_or(E::ZERO, |y| logits.row(row)[y]);
         }
-        let classes = &block.classes;
         let (ask, count) = (self.recipe.ask(0), end - start);
-        let rows = AskRows { start, count, ask, labels: Some(classes) };
-        let out = &mut stats[..end - start];
-        match &mut self.pass {
-            Pass::LossOnly(logits) => {
-                self.token.run(StatsOfRows { logits: *logits, rows, out });
+        let asked = AskRows { start, count, ask, labels: Some(&block.classes) };
+        let logits = self.recipe.logits;
+        let (labels, stats) = match &mut self.pass {
+            Pass::LossOnly(logits) => asked.of_rows(token, *logits),
+            Pass::Gradient(io) if logits.softcap.is_none() => asked.into_rows(token, io),
+            Pass::Gradient(io) => {
+                for i in (0..count).filter(|i| block.classes[*i].is_some()) {
+                    logits.capped_in_target(token, io.row(start + i), room, i * width);
+                }
+                asked.into_rows(token, &mut Io::InPlace(io.target().between(0..rows)))
             }
-            Pass::Gradient(io) => self.token.run(StatsIntoRows { io, rows, out }),
-        }
+        };
         for (i, row) in (start..end).enumerate() {
             if let Some(y) = block.classes[i] {
                 self.enter(&mut block.rows, i, row, (stats[i], labels[i], y));
@@ -306,6 +321,36 @@ impl<E: Float> SparseJob<'_, E> {
     }
 }
 
+/// The labels' logits of some rows, and the statistics of the other classes.
+type LabelsAndStats<E> = ([E; TOGETHER], [Stats; TOGETHER]);
+
+impl<E: Float> AskRows<'_, E> {
+    /// The labels' logits, before a row that is worked on in place is overwritten.
+    fn labels_in(&self, logits: Rows<'_, E>) -> [E; TOGETHER] {
+        let mut of_labels = [E::ZERO; TOGETHER];
+        for (i, of_label) in of_labels[..self.count].iter_mut().enumerate() {
+            if let Some(y) = self.labels.and_then(|labels| labels[i]) {
+                *of_label = logits.row(self.start + i)[y];
+            }
+        }
+        of_labels
+    }
+
+    fn of_rows(self, token: Token, logits: Rows<'_, E>) -> LabelsAndStats<E> {
+        let mut stats = [Stats::NONE; TOGETHER];
+        token.run(StatsOfRows { logits, rows: self, out: &mut stats[..self.count] });
+        (self.labels_in(logits), stats)
+    }
+
+    /// Leaves `e^u` in the target of each row.
+    fn into_rows(self, token: Token, io: &mut Io<'_, E>) -> LabelsAndStats<E> {
+        let labels = self.labels_in(io.source());
+        let mut stats = [Stats::NONE; TOGETHER];
+        token.run(StatsIntoRows { io, rows: self, out: &mut stats[..self.count] });
+        (labels, stats)
+    }
+}
+
 impl<'a, E: Float> Recipe<'a, E> {
     /// Rows that are worked on at once; under a cap there is room for the slopes of two tiles.
     fn together(&self, classes: usize) -> usize {
@@ -313,11 +358,6 @@ impl<'a, E: Float> Recipe<'a, E> {
             Some(_) => rows_together(2 * E::TILE, classes),
             None => rows_together(ELEMENTS_TOGETHER, classes),
         }
-    }
-
-    /// Whether rows of so many classes can be read together: tiles as they are.
-    fn takes_rows(&self, classes: usize) -> bool {
-        classes <= E::TILE && self.logits.cap::<E>().is_none()
     }
 
     /// The statistics that the loss of class `y` needs.

@@ -5,8 +5,33 @@
 
 #![allow(clippy::approx_constant, reason = "coefficients are fitted: close to ln 2 is not ln 2")]
 
-use super::{Float, Scratch, polynomial};
+use super::{Float, Scratch, constant, polynomial, polynomial_of};
 use crate::isa::{Isa, Lanes};
+
+/// `ln(1 + f) / f` for `sqrt(1/2) <= 1 + f < sqrt 2`: `1 - f/2 + f² P(f)`, `P` of degree 7: 0.22 · 2^-24 of
+/// `ln(1 + f)` before rounding.
+const LN_1P: [f32; 10] = [
+    -7.999_017e-2,
+    0.130_731_36,
+    -0.131_536,
+    0.141_469_06,
+    -0.166_186_03,
+    0.200_043_8,
+    -0.250_010_5,
+    0.333_332_72,
+    -0.5,
+    1.0,
+];
+
+const fn wide<const N: usize>(numbers: [f32; N]) -> [Scratch<f32, 32>; N] {
+    let mut wide = [const { Scratch([0.0; 32]) }; N];
+    let mut i = 0;
+    while i < N {
+        wide[i] = Scratch([numbers[i]; 32]);
+        i += 1;
+    }
+    wide
+}
 
 impl Float for f32 {
     type On<I: Isa> = I::F32;
@@ -23,6 +48,7 @@ impl Float for f32 {
 
     const ZERO: Self = 0.0;
     const MINUS_ZERO: Self = -0.0;
+    const MAGNITUDE: Self = f32::from_bits(u32::MAX >> 1);
     const ONE: Self = 1.0;
     const NEG_INFINITY: Self = f32::NEG_INFINITY;
     const INFINITY: Self = f32::INFINITY;
@@ -49,6 +75,31 @@ impl Float for f32 {
     /// Degree 5: 1.59 · 2^-24 relative before rounding.
     const EXP_2_FRACTION: &'static [Self] =
         &[1.327_461_7e-3, 9.671_572e-3, 5.550_699_7e-2, 0.240_222_41, 0.693_147, 1.0];
+
+    type Wide = Scratch<f32, 32>;
+    type TanhTable = [Self::Wide; 8];
+    /// Degree 7: 0.08 · 2^-24 relative before rounding.
+    const TANH_FRACTION: &'static Self::TanhTable = &wide([
+        -3.586_070_4e-4,
+        2.301_92e-3,
+        -7.946_887e-3,
+        2.148_719_7e-2,
+        -5.387_999e-2,
+        0.133_323_48,
+        -0.333_332_96,
+        1.0,
+    ]);
+    type LnTable = [Self::Wide; 10];
+    const LN_1P_TERM: &'static Self::LnTable = &wide(LN_1P);
+    const LN_TERM: &'static [Self::Wide; 7] = &wide([
+        f32::from_bits(Self::ONE.to_bits() - Self::SQRT_HALF_RAW as u32),
+        f32::from_bits(Self::SQRT_HALF_RAW as u32),
+        f32::from_bits((1 << Self::MANTISSA_BITS) - 1),
+        Self::INTEGER_TO_FLOAT,
+        Self::INTEGER_TO_EXPONENT,
+        1.0,
+        core::f32::consts::LN_2,
+    ]);
 
     type Scratch = Scratch<f32, 4096>;
     #[inline(always)]
@@ -91,25 +142,23 @@ impl Float for f32 {
         libm::fmaf(self, b, c)
     }
 
-    /// `f^2 (-1/2 + f P(f))`, `P` of degree 7: 0.22 · 2^-24 of `ln(1 + f)` before rounding.
+    /// `f^2 (-1/2 + f P(f))`, of [`LN_1P`].
     #[inline(always)]
     fn ln_1p_minus<L: Lanes<Self>>(l: L, f: L::V) -> L::V {
-        let p = polynomial(
+        let p = polynomial(l, f, &LN_1P[..LN_1P.len() - 1]);
+        l.mul(l.mul(f, f), p)
+    }
+
+    #[inline(always)]
+    fn ln_1p_term<L: Lanes<Self>>(l: L, f: L::V, table: &Self::LnTable) -> L::V {
+        let p = polynomial_of(
             l,
             f,
-            &[
-                -7.999_017e-2,
-                0.130_731_36,
-                -0.131_536,
-                0.141_469_06,
-                -0.166_186_03,
-                0.200_043_8,
-                -0.250_010_5,
-                0.333_332_72,
-                -0.5,
-            ],
+            table,
+            #[inline(always)]
+            |c| constant(l, c),
         );
-        l.mul(l.mul(f, f), p)
+        l.mul(p, f)
     }
 
     /// `x + x^2 P(x)`, `P` of degree 8: 0.09 · 2^-24 relative before rounding.

@@ -4,8 +4,29 @@
 
 #![allow(clippy::approx_constant, reason = "coefficients are fitted: close to ln 2 is not ln 2")]
 
-use super::{Float, Scratch, polynomial};
+use super::{Float, Scratch, constant, polynomial, polynomial_of};
 use crate::isa::{Isa, Lanes};
+
+/// `R` of `ln_1p_minus`: of degree 7 in `s²`: 0.02 · 2^-53 absolute before rounding.
+const LN_1P: [f64; 7] = [
+    0.148_005_621_236_761_36,
+    0.153_136_077_848_731_84,
+    0.181_835_809_174_585_86,
+    0.222_221_982_675_083_67,
+    0.285_714_287_452_411_25,
+    0.399_999_999_994_023_25,
+    0.666_666_666_666_673_6,
+];
+
+const fn wide<const N: usize>(numbers: [f64; N]) -> [Scratch<f64, 16>; N] {
+    let mut wide = [const { Scratch([0.0; 16]) }; N];
+    let mut i = 0;
+    while i < N {
+        wide[i] = Scratch([numbers[i]; 16]);
+        i += 1;
+    }
+    wide
+}
 
 impl Float for f64 {
     type On<I: Isa> = I::F64;
@@ -20,6 +41,7 @@ impl Float for f64 {
 
     const ZERO: Self = 0.0;
     const MINUS_ZERO: Self = -0.0;
+    const MAGNITUDE: Self = f64::from_bits(u64::MAX >> 1);
     const ONE: Self = 1.0;
     const NEG_INFINITY: Self = f64::NEG_INFINITY;
     const INFINITY: Self = f64::INFINITY;
@@ -70,6 +92,40 @@ impl Float for f64 {
         1.0,
     ];
 
+    type Wide = Scratch<f64, 16>;
+    type TanhTable = [Self::Wide; 17];
+    /// Degree 16: 0.01 · 2^-53 relative before rounding.
+    const TANH_FRACTION: &'static Self::TanhTable = &wide([
+        2.129_919_643_319_240_3e-8,
+        -2.329_523_172_868_171_8e-7,
+        1.271_066_250_125_454_6e-6,
+        -4.757_417_483_716_195_5e-6,
+        1.427_907_764_452_674_5e-5,
+        -3.806_327_315_828_544_5e-5,
+        9.622_766_102_837_211e-5,
+        -0.000_238_833_315_755_132_36,
+        0.000_589_931_722_437_544_7,
+        -0.001_455_811_466_025_095_2,
+        0.003_592_124_076_278_804,
+        -0.008_863_235_054_526_445,
+        0.021_869_488_498_728_062,
+        -0.053_968_253_966_491_235,
+        0.133_333_333_333_291_2,
+        -0.333_333_333_333_333,
+        1.0,
+    ]);
+    type LnTable = [Self::Wide; 7];
+    const LN_1P_TERM: &'static Self::LnTable = &wide(LN_1P);
+    const LN_TERM: &'static [Self::Wide; 7] = &wide([
+        f64::from_bits(Self::ONE.to_bits() - Self::SQRT_HALF_RAW),
+        f64::from_bits(Self::SQRT_HALF_RAW),
+        f64::from_bits((1 << Self::MANTISSA_BITS) - 1),
+        Self::INTEGER_TO_FLOAT,
+        Self::INTEGER_TO_EXPONENT,
+        1.0,
+        core::f64::consts::LN_2,
+    ]);
+
     type Scratch = Scratch<f64, 2048>;
     #[inline(always)]
     fn scratch() -> Self::Scratch {
@@ -117,21 +173,24 @@ impl Float for f64 {
     fn ln_1p_minus<L: Lanes<Self>>(l: L, f: L::V) -> L::V {
         let s = l.div(f, l.add(l.splat(2.0), f));
         let z = l.mul(s, s);
-        let r = polynomial(
-            l,
-            z,
-            &[
-                0.148_005_621_236_761_36,
-                0.153_136_077_848_731_84,
-                0.181_835_809_174_585_86,
-                0.222_221_982_675_083_67,
-                0.285_714_287_452_411_25,
-                0.399_999_999_994_023_25,
-                0.666_666_666_666_673_6,
-            ],
-        );
+        let r = polynomial(l, z, &LN_1P);
         let half_square = l.mul(l.mul(f, f), l.splat(0.5));
         l.sub(l.mul(s, l.mul_add(r, z, half_square)), half_square)
+    }
+
+    #[inline(always)]
+    fn ln_1p_term<L: Lanes<Self>>(l: L, f: L::V, table: &Self::LnTable) -> L::V {
+        let s = l.div(f, l.add(l.splat(2.0), f));
+        let z = l.mul(s, s);
+        let r = polynomial_of(
+            l,
+            z,
+            table,
+            #[inline(always)]
+            |c| constant(l, c),
+        );
+        let half_square = l.mul(l.mul(f, f), l.splat(0.5));
+        l.add(f, l.sub(l.mul(s, l.mul_add(r, z, half_square)), half_square))
     }
 
     /// Above `sqrt 2 - 1` it is `ln 2 + ln(1 + (x - 1) / 2)`: the difference is off by at most a quarter of an

@@ -38,6 +38,8 @@ pub trait Float:
     const ZERO: Self;
     /// The sign bit.
     const MINUS_ZERO: Self;
+    /// All bits but the sign.
+    const MAGNITUDE: Self;
     const ONE: Self;
     const NEG_INFINITY: Self;
     const INFINITY: Self;
@@ -76,6 +78,18 @@ pub trait Float:
     /// relative before rounding, an operation less than [`Self::EXP_FRACTION`].
     const EXP_2_FRACTION: &'static [Self];
 
+    /// The same number in each lane: a register of it is an operand where it lies.
+    type Wide: AsRef<[Self]> + 'static;
+    type TanhTable: AsRef<[Self::Wide]> + 'static;
+    /// Polynomial in `z²` of `tanh z / z` for `|z| <= 1`, highest power first, the last 1.
+    const TANH_FRACTION: &'static Self::TanhTable;
+    type LnTable: AsRef<[Self::Wide]> + 'static;
+    /// What [`Self::ln_1p_term`] is made of.
+    const LN_1P_TERM: &'static Self::LnTable;
+    /// `1 - sqrt(1/2)` and `sqrt(1/2)` in bits, the bits of a mantissa, [`Self::INTEGER_TO_FLOAT`],
+    /// [`Self::INTEGER_TO_EXPONENT`], 1 and `ln 2`.
+    const LN_TERM: &'static [Self::Wide; 7];
+
     /// Room for two tiles.
     type Scratch: AsRef<[Self]> + AsMut<[Self]>;
     /// Two tiles of zeros.
@@ -95,6 +109,8 @@ pub trait Float:
 
     /// `ln(1 + f) - f` for `sqrt(1/2) <= 1 + f <= sqrt 2`.
     fn ln_1p_minus<L: Lanes<Self>>(l: L, f: L::V) -> L::V;
+    /// `ln(1 + f)` for the same, from [`Self::LN_1P_TERM`] where that lies.
+    fn ln_1p_term<L: Lanes<Self>>(l: L, f: L::V, table: &Self::LnTable) -> L::V;
     /// `ln(1 + x)` for `0 <= x <= 1`, to 1 ULP and a bit.
     fn ln_1p_unit<L: Lanes<Self>>(l: L, x: L::V) -> L::V;
 }
@@ -103,6 +119,17 @@ pub trait Float:
 #[repr(align(64))]
 #[derive(Debug)]
 pub struct Scratch<E, const N: usize>(pub(crate) [E; N]);
+
+/// A vector of a number that is in each lane of `x`: one register of it is read.
+#[inline(always)]
+pub(crate) fn constant<E: Float, L: Lanes<E>>(l: L, x: &E::Wide) -> L::V {
+    let register = &x.as_ref()[..L::Register::LANES];
+    let [v] = l.by_registers(
+        #[inline(always)]
+        |_| [l.register().load(register)],
+    );
+    v
+}
 
 impl<E, const N: usize> AsRef<[E]> for Scratch<E, N> {
     fn as_ref(&self) -> &[E] {
@@ -122,38 +149,65 @@ impl<E, const N: usize> AsMut<[E]> for Scratch<E, N> {
 /// No loop: the optimizer unrolls one too late to keep the halves in registers.
 #[inline(always)]
 pub(crate) fn polynomial<E: Float, L: Lanes<E>>(l: L, x: L::V, coefficients: &[E]) -> L::V {
+    polynomial_of(
+        l,
+        x,
+        coefficients,
+        #[inline(always)]
+        |c| l.splat(*c),
+    )
+}
+
+/// [`polynomial`], of which `of` makes the vectors of coefficients.
+#[inline(always)]
+pub(crate) fn polynomial_of<E: Float, L: Lanes<E>, C>(
+    l: L,
+    x: L::V,
+    coefficients: &[C],
+    of: impl Fn(&C) -> L::V + Copy,
+) -> L::V {
     let x2 = l.mul(x, x);
     let x4 = l.mul(x2, x2);
     match coefficients.len().checked_sub(8) {
-        None | Some(0) => up_to_8(l, [x, x2, x4], coefficients),
+        None | Some(0) => up_to_8(l, [x, x2, x4], coefficients, of),
         Some(high) => {
             let (high, low) = coefficients.split_at(high);
-            let high = up_to_8(l, [x, x2, x4], high);
-            l.mul_add(high, l.mul(x4, x4), up_to_8(l, [x, x2, x4], low))
+            let high = up_to_8(l, [x, x2, x4], high, of);
+            l.mul_add(high, l.mul(x4, x4), up_to_8(l, [x, x2, x4], low, of))
         }
     }
 }
 
 #[inline(always)]
-fn up_to_8<E: Float, L: Lanes<E>>(l: L, [x, x2, x4]: [L::V; 3], coefficients: &[E]) -> L::V {
+fn up_to_8<E: Float, L: Lanes<E>, C>(
+    l: L,
+    [x, x2, x4]: [L::V; 3],
+    coefficients: &[C],
+    of: impl Fn(&C) -> L::V + Copy,
+) -> L::V {
     match coefficients.len().checked_sub(4) {
-        None | Some(0) => up_to_4(l, [x, x2], coefficients),
+        None | Some(0) => up_to_4(l, [x, x2], coefficients, of),
         Some(high) => {
             let (high, low) = coefficients.split_at(high);
-            l.mul_add(up_to_4(l, [x, x2], high), x4, up_to_4(l, [x, x2], low))
+            l.mul_add(up_to_4(l, [x, x2], high, of), x4, up_to_4(l, [x, x2], low, of))
         }
     }
 }
 
 #[inline(always)]
-fn up_to_4<E: Float, L: Lanes<E>>(l: L, [x, x2]: [L::V; 2], coefficients: &[E]) -> L::V {
-    match *coefficients {
-        [a] => l.splat(a),
-        [b, a] => l.mul_add(l.splat(b), x, l.splat(a)),
-        [c, b, a] => l.mul_add(l.splat(c), x2, l.mul_add(l.splat(b), x, l.splat(a))),
+fn up_to_4<E: Float, L: Lanes<E>, C>(
+    l: L,
+    [x, x2]: [L::V; 2],
+    coefficients: &[C],
+    of: impl Fn(&C) -> L::V + Copy,
+) -> L::V {
+    match coefficients {
+        [a] => of(a),
+        [b, a] => l.mul_add(of(b), x, of(a)),
+        [c, b, a] => l.mul_add(of(c), x2, l.mul_add(of(b), x, of(a))),
         [d, c, b, a] => {
-            let high = l.mul_add(l.splat(d), x, l.splat(c));
-            l.mul_add(high, x2, l.mul_add(l.splat(b), x, l.splat(a)))
+            let high = l.mul_add(of(d), x, of(c));
+            l.mul_add(high, x2, l.mul_add(of(b), x, of(a)))
         }
         _ => l.splat(E::ZERO),
     }

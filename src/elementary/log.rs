@@ -1,7 +1,8 @@
 //! The natural logarithm and `ln(1 + x)`.
 
-use crate::elem::Float;
+use crate::elem::{Float, constant};
 use crate::isa::Lanes;
+use core::hint::black_box;
 
 /// `ln x` to 1 ULP; `-inf` at 0, NaN below.
 #[inline(always)]
@@ -27,6 +28,33 @@ pub(crate) fn ln_of_normal<E: Float, L: Lanes<E>>(l: L, x: L::V) -> L::V {
     let f = l.sub(m, l.splat(E::ONE));
     let high = l.mul_add(k, l.splat(E::LN_2_HI), f);
     l.add(high, l.mul_add(k, l.splat(E::LN_2_LO), E::ln_1p_minus(l, f)))
+}
+
+/// `ln x` of the terms of a sum; see [`SmallTanh`](super::SmallTanh) for where its constants are.
+pub(crate) struct LnTerm<E: Float>(&'static [E::Wide; 7], &'static E::LnTable);
+
+impl<E: Float> LnTerm<E> {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        LnTerm(black_box(E::LN_TERM), black_box(E::LN_1P_TERM))
+    }
+
+    /// `ln x` to 3 ULP of what is neither negative nor infinite nor NaN; of 0 or a subnormal number something near the
+    /// logarithm of the smallest normal one, and of what it is not meant for any finite number.
+    ///
+    /// `k ln 2 + ln(1 + f)` is rounded twice, and half the result or more is left of the larger term; where `k` is 0
+    /// there is only the other.
+    #[inline(always)]
+    pub(crate) fn of<L: Lanes<E>>(&self, l: L, x: L::V) -> L::V {
+        let LnTerm([above_sqrt_half, sqrt_half, mantissa, integer, bias, one, ln_2], fraction) =
+            self;
+        let shifted = l.bits_add(x, constant(l, above_sqrt_half));
+        let exponent = l.bits_or(l.exponent_to_bits(shifted), constant(l, integer));
+        let k = l.sub(exponent, constant(l, bias));
+        let m = l.bits_add(l.bits_and(shifted, constant(l, mantissa)), constant(l, sqrt_half));
+        let f = l.sub(m, constant(l, one));
+        l.mul_add(k, constant(l, ln_2), E::ln_1p_term(l, f, fraction))
+    }
 }
 
 /// `x = 2^k (1 + f)` with `sqrt(1/2) <= 1 + f < sqrt 2`, for positive `x`.

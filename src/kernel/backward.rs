@@ -32,10 +32,8 @@ impl<E: Float> Kernel<E> for Dot<'_, E> {
                 ),
                 Some(p) => walk::sum2(
                     l,
-                    g,
-                    zeros,
-                    &p[i * E::TILE..],
-                    zeros,
+                    (g, zeros),
+                    (&p[i * E::TILE..], zeros),
                     #[inline(always)]
                     |g, p| [r.mul(g, p)],
                 ),

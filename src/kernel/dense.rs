@@ -1,7 +1,7 @@
 //! The pass over a row of logits and its targets.
 
 use crate::elem::Float;
-use crate::elementary::{exp, ln_of_normal, ln_of_share};
+use crate::elementary::{LnTerm, exp};
 use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
 use crate::walk::{self, Skip};
@@ -89,10 +89,8 @@ impl<E: Float> Kernel<E> for Shortfall<'_, E> {
         let (zero, top) = (r.splat(E::ZERO), r.splat(max));
         let sums = walk::sum2(
             l,
-            x,
-            Skip::past_the_end(max),
-            a,
-            Skip::past_the_end(E::ZERO),
+            (x, Skip::past_the_end(max)),
+            (a, Skip::past_the_end(E::ZERO)),
             #[inline(always)]
             |x, a| [r.select_eq(a, zero, zero, r.mul(a, r.sub(top, x))), a],
         );
@@ -100,66 +98,103 @@ impl<E: Float> Kernel<E> for Shortfall<'_, E> {
     }
 }
 
-/// `Σ t ln t` over a tile of probabilities or of log-probabilities; `0 ln 0` is 0.
-pub(crate) struct NegativeEntropy<'a, E> {
+/// `Σ t (max - x)`, `Σ t` and `Σ t ln t` over a tile of probabilities; `0 · inf` and `0 ln 0` are 0.
+///
+pub(crate) struct ShortfallAndEntropy<'a, E> {
+    pub(crate) x: &'a [E],
     pub(crate) t: &'a [E],
-    pub(crate) log_target: bool,
+    pub(crate) max: E,
 }
 
-impl<E: Float> Kernel<E> for NegativeEntropy<'_, E> {
+impl<E: Float> Kernel<E> for ShortfallAndEntropy<'_, E> {
+    type Out = [f64; 3];
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(self, l: L) -> [f64; 3] {
+        let ShortfallAndEntropy { x, t, max } = self;
+        let r = l.register();
+        let (zero, top) = (r.splat(E::ZERO), r.splat(max));
+        if are_shares(l, t) {
+            let ln = LnTerm::new();
+            let sums = walk::sum2_in_steps(
+                l,
+                (x, Skip::past_the_end(max)),
+                (t, Skip::past_the_end(E::ZERO)),
+                #[inline(always)]
+                |t| ln.of(r, t),
+                #[inline(always)]
+                |[x, t, ln_t]| {
+                    let below = r.select_eq(t, zero, zero, r.mul(t, r.sub(top, x)));
+                    [below, t, r.mul(t, ln_t)]
+                },
+            );
+            let sums = walk::totals(l, sums);
+            if sums[2] * 0.0 == 0.0 {
+                return sums;
+            }
+        }
+        let [below, total] = Shortfall { x, a: t, max }.run(l);
+        [below, total, negative_entropy_with_care(l, t)]
+    }
+}
+
+/// Whether no number is negative.
+#[inline(always)]
+fn are_shares<E: Float, L: Lanes<E>>(l: L, t: &[E]) -> bool {
+    let zero = l.splat(E::ZERO);
+    let least = walk::fold(
+        l,
+        t,
+        Skip::past_the_end(E::ZERO),
+        zero,
+        #[inline(always)]
+        |a, b| l.min(a, b),
+    );
+    l.fold_add(l.select_lt(least, zero, l.splat(E::ONE), zero)) == E::ZERO
+}
+
+/// `Σ t ln t` of any numbers; infinity and NaN are their own logarithms.
+#[inline(always)]
+fn negative_entropy_with_care<E: Float, L: Lanes<E>>(l: L, t: &[E]) -> f64 {
+    let r = l.register();
+    let (zero, infinity, nan) = (r.splat(E::ZERO), r.splat(E::INFINITY), r.splat(E::NAN));
+    let ln = LnTerm::new();
+    let [sum] = walk::sum(
+        l,
+        t,
+        size_of_val(t),
+        Skip::past_the_end(E::ZERO),
+        #[inline(always)]
+        |t| {
+            let y = r.select_lt(t, infinity, ln.of(r, t), t);
+            let y = r.select_lt(t, zero, nan, y);
+            [r.select_eq(t, zero, zero, r.mul(t, y))]
+        },
+    );
+    l.fold_add(sum).to_f64()
+}
+
+/// `Σ e^t t` over a tile of log-probabilities; of `-inf` it is 0.
+pub(crate) struct NegativeEntropyOfLogs<'a, E>(pub(crate) &'a [E]);
+
+impl<E: Float> Kernel<E> for NegativeEntropyOfLogs<'_, E> {
     type Out = f64;
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) -> f64 {
-        let NegativeEntropy { t, log_target } = self;
+        let NegativeEntropyOfLogs(t) = self;
         let r = l.register();
         let zero = r.splat(E::ZERO);
-        if log_target {
-            let [sum] = walk::sum(
-                l,
-                t,
-                size_of_val(t),
-                Skip::past_the_end(E::NEG_INFINITY),
-                #[inline(always)]
-                |t| {
-                    let p = exp(r, t);
-                    [r.select_eq(p, zero, zero, r.mul(p, t))]
-                },
-            );
-            return l.fold_add(sum).to_f64();
-        }
-        // Without care for what is no probability, if there is none.
-        let least = walk::fold(
-            l,
-            t,
-            Skip::past_the_end(E::ZERO),
-            l.splat(E::ZERO),
-            #[inline(always)]
-            |a, b| l.min(a, b),
-        );
-        let negative =
-            l.fold_add(l.select_lt(least, l.splat(E::ZERO), l.splat(E::ONE), l.splat(E::ZERO)));
-        if negative == E::ZERO {
-            let [sum] = walk::sum(
-                l,
-                t,
-                size_of_val(t),
-                Skip::past_the_end(E::ZERO),
-                #[inline(always)]
-                |t| [r.mul(t, ln_of_normal(r, t))],
-            );
-            let sum = l.fold_add(sum);
-            if sum * E::ZERO == E::ZERO {
-                return sum.to_f64();
-            }
-        }
         let [sum] = walk::sum(
             l,
             t,
             size_of_val(t),
-            Skip::past_the_end(E::ZERO),
+            Skip::past_the_end(E::NEG_INFINITY),
             #[inline(always)]
-            |t| [r.select_eq(t, zero, zero, r.mul(t, ln_of_share(r, t)))],
+            |t| {
+                let p = exp(r, t);
+                [r.select_eq(p, zero, zero, r.mul(p, t))]
+            },
         );
         l.fold_add(sum).to_f64()
     }

@@ -9,7 +9,6 @@ use crate::elem::{Float, Scratch};
 use crate::isa::{Lanes, MOST_LANES};
 use crate::view::RowIo;
 use crate::walk::{self, BLOCK};
-use core::hint::black_box;
 use core::ops::Range;
 
 /// A run of elements to read, none longer than a tile.
@@ -266,14 +265,13 @@ fn of_block<E: Float, L: Lanes<E>, F: ElementLoss<E, L::Register>, const CARE: b
         at += lanes;
     }
     if F::SECOND {
-        // How often is not to be known: unrolled, the loop would read its constants again in each turn.
-        let (from, to) = (black_box(&*first), black_box(&mut *second));
-        let mut at = 0;
-        while at + lanes <= from.len() {
-            let value = loss.second(r, r.load(&from[at..at + lanes]));
-            r.store(value, &mut to[at..at + lanes]);
-            at += lanes;
-        }
+        walk::step(
+            r,
+            first,
+            second,
+            #[inline(always)]
+            |first| loss.second(r, first),
+        );
     }
     let (zero, one, nan) = (r.splat(E::ZERO), r.splat(E::ONE), r.splat(E::NAN));
     let scale = r.splat(block.scale);

@@ -387,10 +387,8 @@ fn shortfall<E: Float, L: Lanes<E>>(
     if let Spread::Weighted(w) = spread {
         let sums = walk::sum2(
             l,
-            x,
-            skip,
-            w,
-            Skip { pad: E::ZERO, ..skip },
+            (x, skip),
+            (w, Skip { pad: E::ZERO, ..skip }),
             #[inline(always)]
             |x, w| [r.select_eq(w, zero, zero, r.mul(w, r.sub(top, x))), w],
         );

@@ -99,10 +99,10 @@ impl<E: Float> Job for Look<'_, '_, E> {
         for (row, ((nodes, state), &y)) in rows.enumerate() {
             let x = &*self.logits.row(row);
             let end = start + x.len();
-            if y >= start && y < end {
-                state.label = map.one(token, x[y - start]);
-            }
             let x = map.tile(token, x, &mut room);
+            if y >= start && y < end {
+                state.label = x[y - start];
+            }
             let stats = token.run(StatsOf { x, ask: recipe.ask(y).part(start, end) });
             Prefix { nodes, tiles: start / E::TILE }.push(stats, scale);
         }
