@@ -1,4 +1,10 @@
 //! The passes across rows: a lane is a row, and the classes come one after the other.
+//!
+//! Four classes at a time, so that what is known of a register is read and written once for all of them. A label is
+//! among them once in a row: only there is every logit compared with it ([`Near`]). The profile (AVX2, `f32`, a class
+//! axis in the middle): of a register's 8 logits 5 instructions for the largest, 25 for the exponential and its sum,
+//! 10 for the gradient, half of these for the place of a logit and for asking for the next one; classes lie far apart,
+//! and beyond the second-level cache memory decides.
 
 use crate::elem::Float;
 pub(crate) use crate::elementary::ExpTerm;

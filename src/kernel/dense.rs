@@ -100,6 +100,9 @@ impl<E: Float> Kernel<E> for Shortfall<'_, E> {
 
 /// `Σ t (max - x)`, `Σ t` and `Σ t ln t` over a tile of probabilities; `0 · inf` and `0 ln 0` are 0.
 ///
+/// The profile (AVX2, `f32`): of a register's 8 targets 36 instructions for the logarithm, a third of them loads of
+/// its constants, 13 for the sums, 2 to see that no target is negative. The logarithm is a long chain, of which the
+/// processor can look at four at a time: it is a loop of its own, and its polynomial goes by halves.
 pub(crate) struct ShortfallAndEntropy<'a, E> {
     pub(crate) x: &'a [E],
     pub(crate) t: &'a [E],

@@ -12,6 +12,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 use xent::{
     BinaryCrossEntropy, CrossEntropy, Divergence, Element, Error, Exec, Path, Rows, RowsMut,
+    Strided, StridedMut,
 };
 
 /// The exponential in base 2 and its sum: a multiply-add that scales and shifts, a rounding by adding a
@@ -24,6 +25,11 @@ const EXP_AND_SUM_F64: f64 = EXP_AND_SUM + 6.0;
 const MAP: f64 = 2.0;
 /// A logarithm: four operations that split the number, eight multiply-adds, three that put it together.
 const LOG: f64 = 15.0;
+/// The tangent of a logit below a cap and its slope: ten multiplications and multiply-adds for the tangent, three
+/// operations for the slope, and the product with the cap.
+const SOFTCAP: f64 = 14.0;
+/// The tangent of any logit: an exponential without its sum, a division, and six products.
+const SOFTCAP_OF_ANY: f64 = EXP_AND_SUM - 1.0 + 8.0;
 /// An 8 x 8 transposition: 24 shuffles for 8 registers.
 const TRANSPOSITION: f64 = 3.0;
 /// What picks the label's number among the classes: a comparison and a blend.
@@ -38,6 +44,10 @@ enum Op {
     Dense,
     KlFromLogits,
     SoftCap,
+    /// With logits above the cap.
+    SoftCapOfAny,
+    /// A class axis in the middle.
+    Strided,
     Binary,
     BinaryFocal,
     Kl,
@@ -84,7 +94,18 @@ const CASES: &[Case] = &[
         1_000,
         EXP_AND_SUM + 1.0 + MAP + 3.0 + LOG + 2.0,
     ),
-    case("softcap_gradient", Op::SoftCap, 64, 1_000, 2.0 * EXP_AND_SUM + 8.0 + 1.0 + MAP),
+    // The capped logits and the slopes are stored, and the slopes read once more.
+    case("softcap_gradient", Op::SoftCap, 64, 1_000, SOFTCAP + 2.0 + EXP_AND_SUM + 2.0 + MAP),
+    // Each logit takes one of two forms.
+    case(
+        "softcap_gradient_of_any",
+        Op::SoftCapOfAny,
+        64,
+        1_000,
+        SOFTCAP + SOFTCAP_OF_ANY + 4.0 + 2.0 + EXP_AND_SUM + 2.0 + MAP,
+    ),
+    // Labels are looked for only where they are.
+    case("strided_gradient", Op::Strided, 64, 1_000, EXP_AND_SUM + 1.0 + MAP),
     // An exponential, a logarithm, a division, and the products with the target.
     case("binary_gradient", Op::Binary, 64, 1_000, EXP_AND_SUM + LOG - 4.0 + 9.0),
     case("binary_focal_gradient", Op::BinaryFocal, 64, 1_000, EXP_AND_SUM + LOG - 4.0 + 14.0),
@@ -173,6 +194,12 @@ impl<T: Element> Data<T> {
     fn run(&mut self) -> Result<f64, Error> {
         let exec = Exec::new().path(Path::Avx2).threads(1);
         let loss = CrossEntropy::new().exec(exec);
+        if let Op::Strided = self.op {
+            let (classes, positions) = (self.classes, self.logits.len() / self.classes);
+            let logits = Strided::new(&self.logits, classes, positions)?;
+            let out = StridedMut::new(&mut self.out, classes, positions)?;
+            return loss.loss_and_gradient(logits, &self.labels, out);
+        }
         let logits = Rows::new(&self.logits, self.classes)?;
         let targets = Rows::new(&self.targets, self.classes)?;
         let out = RowsMut::new(&mut self.out, self.classes)?;
@@ -185,6 +212,8 @@ impl<T: Element> Data<T> {
             Op::Dense => loss.loss_and_gradient(logits, targets, out),
             Op::KlFromLogits => kl.from_logits(true).loss_and_gradient(targets, logits, out),
             Op::SoftCap => loss.softcap(30.0).loss_and_gradient(logits, &self.labels, out),
+            Op::SoftCapOfAny => loss.softcap(4.0).loss_and_gradient(logits, &self.labels, out),
+            Op::Strided => unreachable!("done above"),
             Op::Binary => binary.loss_and_gradient(logits, targets, out),
             Op::BinaryFocal => binary.focal(2.0, 0.25).loss_and_gradient(logits, targets, out),
             Op::Kl => kl.loss_and_gradient(targets, logits, out),
