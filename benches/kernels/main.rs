@@ -150,7 +150,9 @@ fn contenders(shape: &Shape, op: Op) -> Vec<Contender> {
     contenders.extend(Path::available().map(Contender::Path));
     if shape.threaded.contains(&op) && pool::threads() > 1 {
         contenders.push(Contender::AllThreads(Path::best()));
-        contenders.push(Contender::FromOutside(Path::best()));
+        if shape.elements() >= pool::WORTH_THREADS {
+            contenders.push(Contender::FromOutside(Path::best()));
+        }
     }
     contenders
 }

@@ -11,6 +11,9 @@ pub fn join() {
     joined.expect("nothing has used the pool before");
 }
 
+/// Logits from which on a call takes more than one thread: below, it does not matter who calls.
+pub const WORTH_THREADS: usize = 1 << 17;
+
 /// Threads that a call takes by itself.
 pub fn threads() -> usize {
     if cfg!(feature = "rayon") { rayon::current_num_threads() } else { 1 }
