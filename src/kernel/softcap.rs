@@ -4,8 +4,8 @@
 //! pass. Where a block of a row has a logit above the cap as well, both forms are computed and each logit takes its
 //! own: a capped logit depends on nothing but itself. Across rows the form for all numbers is taken always.
 //!
-//! The profile (AVX2, `f32`): of a register's 8 logits 3 instructions to see that they are below the cap, 20 for the
-//! capped logit and its slope.
+//! The profile (AVX2, `f32`, loss and gradient): 75 instructions for a register's 8 logits that are below the cap, 35
+//! more than without one; 139 where both forms are computed.
 
 use crate::elem::{Float, Scratch};
 use crate::elementary::{SmallTanh, tanh, tanh_begin, tanh_end};
