@@ -141,6 +141,11 @@ impl<'a> Targets<'a> {
     /// Of rows without labels.
     pub(crate) const NONE: Self = Targets { labels: None, ignore_index: None, kept: 0 };
 
+    /// Whether no row has a label.
+    pub(crate) fn are_none(&self) -> bool {
+        self.labels.is_none()
+    }
+
     /// Rows that are not left out, of the whole call.
     pub(crate) fn kept(&self) -> usize {
         self.kept

@@ -1,6 +1,7 @@
 //! Rows of few classes side by side, as many as a virtual vector has lanes: a lane is a row.
 
 use super::lanes::{LaneRows, whole};
+use super::logit_map::LogitMap;
 use super::room::Room;
 use super::sparse::Recipe;
 use crate::elem::{Float, Scratch};
@@ -85,18 +86,28 @@ impl<E: Float> Recipe<'_, E> {
             row_weights: rows.row_weights.map(|w| &w[start..start + count]),
             upstream: rows.upstream.map(|u| &u[start..start + count]),
         };
-        let mut of_cap = None;
-        if let Some(cap) = self.logits.cap() {
-            let len = classes * L::LANES;
-            let slopes = slopes.get(len);
-            cap.planes(l.register(), &mut planes[..len], slopes);
-            of_cap = Some(&*slopes);
-        }
+        let of_cap = self.logits.cap_planes(l, &mut planes[..classes * L::LANES], slopes);
         let planes = (planes, of_cap);
         let losses = self.block_lanes(l, (classes, exp), &of_lanes, planes, gradient);
         if let Some(out) = rows.losses {
             put(l, whole(l, losses), &mut out[start..start + count]);
         }
         losses
+    }
+}
+
+impl LogitMap {
+    /// Caps the logits of a block, if there is a cap; returns its slopes.
+    #[inline(always)]
+    pub(super) fn cap_planes<'r, E: Float, L: Lanes<E>>(
+        &self,
+        l: L,
+        planes: &mut [E],
+        slopes: &'r mut Room<E>,
+    ) -> Option<&'r [E]> {
+        let cap = self.cap()?;
+        let slopes = slopes.get(planes.len());
+        cap.planes(l.register(), planes, slopes);
+        Some(slopes)
     }
 }

@@ -1,5 +1,7 @@
 //! The negative log-likelihood at an inverse temperature, with its first two derivatives in it.
 
+use super::few::{SideBySide, are_few};
+use super::few_statistics::FewCalibration;
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::stats::{Ask, Moments, Spread, StatsOf};
@@ -37,6 +39,9 @@ impl<E: Float> Job for CalibrationJob<'_, E> {
     }
 
     fn run(self, _: &mut Self::Rooms) -> [f64; SUMS] {
+        if are_few(self.logits.classes()) {
+            return self.token.run(SideBySide(FewCalibration(self)));
+        }
         let mut totals = [0.0; SUMS];
         for row in 0..self.logits.rows() {
             let Some(y) = self.targets.class(row) else { continue };

@@ -1,5 +1,7 @@
 //! Losses of rows of logits with a target for each class, with or without the gradient.
 
+use super::few::{SideBySide, are_few};
+use super::few_dense::FewDense;
 use super::logit_map::{CapRoom, LogitMap, canonical, masses};
 use super::room::Room;
 use super::sparse::Pass;
@@ -70,6 +72,9 @@ impl<E: Float> Job for DenseJob<'_, E> {
 
     fn run(mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
+        if are_few(self.targets.classes()) {
+            return token.run(SideBySide(FewDense(self)));
+        }
         let mut totals = [0.0; SUMS];
         for row in 0..self.rows() {
             let t = self.targets.row(row);

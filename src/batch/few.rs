@@ -22,18 +22,25 @@ pub(super) fn are_few(classes: usize) -> bool {
 /// become the faster ones.
 pub(super) const MOST_CLASSES: usize = 128;
 
-/// A job of few classes; statistics are not its business.
-pub(super) struct FewClasses<'a, E>(pub(super) SparseJob<'a, E>);
+/// What is done to rows side by side, a block of `L::LANES` after the other.
+pub(super) trait InBlocks<E: Float> {
+    type Out;
+    fn rows(&self) -> usize;
+    fn blocks<L: Lanes<E>>(self, l: L) -> Self::Out;
+}
 
-impl<E: Float> Kernel<E> for FewClasses<'_, E> {
-    type Out = [f64; SUMS];
+/// Runs it on blocks of a virtual vector.
+pub(super) struct SideBySide<K>(pub(super) K);
+
+impl<E: Float, K: InBlocks<E>> Kernel<E> for SideBySide<K> {
+    type Out = K::Out;
 
     /// As few rows as one register has lanes go in one: the others would cost as much, and a lane's bits do not depend
     /// on how many there are.
     #[inline(always)]
-    fn run<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
+    fn run<L: Lanes<E>>(self, l: L) -> K::Out {
         let one = l.register().register();
-        if self.0.pass.shape().0 <= lanes(one) { self.blocks(one) } else { self.blocks(l) }
+        if self.0.rows() <= lanes(one) { self.0.blocks(one) } else { self.0.blocks(l) }
     }
 }
 
@@ -42,7 +49,16 @@ fn lanes<E: Float, L: Lanes<E>>(_: L) -> usize {
     L::LANES
 }
 
-impl<E: Float> FewClasses<'_, E> {
+/// A job of few classes; statistics are not its business.
+pub(super) struct FewClasses<'a, E>(pub(super) SparseJob<'a, E>);
+
+impl<E: Float> InBlocks<E> for FewClasses<'_, E> {
+    type Out = [f64; SUMS];
+
+    fn rows(&self) -> usize {
+        self.0.pass.shape().0
+    }
+
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
         let mut job = self.0;

@@ -209,13 +209,13 @@ impl<E: Float> Recipe<'_, E> {
 
 /// `Σ e^u` of the other classes; NaN where the label's logit is `+inf`.
 #[inline(always)]
-fn sum<E: Float, R: Lanes<E>>(r: R, stats: &LaneStats<R::V>) -> R::V {
+pub(crate) fn sum<E: Float, R: Lanes<E>>(r: R, stats: &LaneStats<R::V>) -> R::V {
     r.select_eq(stats.label, r.splat(E::INFINITY), r.splat(E::NAN), stats.sum)
 }
 
 /// How far the label's logit is above the largest other.
 #[inline(always)]
-fn lead<E: Float, R: Lanes<E>>(r: R, scale: R::V, stats: &LaneStats<R::V>) -> R::V {
+pub(crate) fn lead<E: Float, R: Lanes<E>>(r: R, scale: R::V, stats: &LaneStats<R::V>) -> R::V {
     r.mul(scale, r.sub(stats.label, stats.max))
 }
 

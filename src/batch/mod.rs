@@ -4,7 +4,9 @@ mod block;
 mod calibration;
 mod dense;
 mod few;
+mod few_dense;
 mod few_functions;
+mod few_statistics;
 mod lanes;
 #[cfg(feature = "linear")]
 pub(crate) mod linear;

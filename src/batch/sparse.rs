@@ -1,6 +1,7 @@
 //! Losses of rows of logits with integer labels, with or without the gradient and statistics.
 
-use super::few::{FewClasses, are_few};
+use super::few::{FewClasses, SideBySide, are_few};
+use super::few_statistics::FewStatistics;
 use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical};
 use super::statistics::{Block, RowStatistics, first_of};
 use super::{ELEMENTS_TOGETHER, Weighing, long_row, rows_together, split_rows};
@@ -120,8 +121,14 @@ impl<E: Float> Job for SparseJob<'_, E> {
 
     fn run(mut self, room: &mut Self::Rooms) -> [f64; SUMS] {
         if are_few(self.pass.shape().1) {
-            self.write_statistics(room);
-            self.token.run(FewClasses(self))
+            let (logits, targets, map) = (self.pass.logits(), self.targets, self.recipe.logits);
+            if let Some(out) = self.statistics.take() {
+                self.token.run(SideBySide(FewStatistics { logits, targets, map, out }));
+            }
+            if targets.are_none() {
+                return [0.0; SUMS];
+            }
+            self.token.run(SideBySide(FewClasses(self)))
         } else {
             self.run_rows(1, room)
         }
@@ -134,22 +141,6 @@ impl<E: Float> Job for SparseJob<'_, E> {
 }
 
 impl<E: Float> SparseJob<'_, E> {
-    /// Those of all rows, in a pass of its own.
-    fn write_statistics(&mut self, room: &mut CapRoom<E>) {
-        let rows = self.rows();
-        let mut start = 0;
-        while self.statistics.is_some() && start < rows {
-            let end = rows.min(start + TOGETHER);
-            let mut block = Block::new(end - start);
-            for (i, row) in (start..end).enumerate() {
-                block.classes[i] = self.targets.class(row);
-                self.enter_statistics(row, &mut block, i, room);
-            }
-            self.write_block(start, &block);
-            start = end;
-        }
-    }
-
     /// Enters a row that is read for nothing else.
     fn enter_statistics(&self, row: usize, block: &mut Block, i: usize, room: &mut CapRoom<E>) {
         let Some(wanted) = &self.statistics else { return };

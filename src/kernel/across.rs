@@ -391,13 +391,13 @@ impl<V: Copy> Compensated<V> {
         Compensated { sum: l.splat(E::ZERO), dropped: l.splat(E::ZERO) }
     }
 
-    /// The terms are not negative, so that an infinite sum drops NaN, which is left out.
+    /// An infinite sum drops NaN, which is left out.
     #[inline(always)]
     pub(crate) fn add<E: Float, L: Lanes<E, V = V>>(&mut self, l: L, x: V) {
         let sum = l.add(self.sum, x);
         let part = l.sub(sum, self.sum);
         let dropped = l.add(l.sub(self.sum, l.sub(sum, part)), l.sub(x, part));
-        let finite = l.select_lt(sum, l.splat(E::INFINITY), dropped, l.splat(E::ZERO));
+        let finite = l.select_eq(dropped, dropped, dropped, l.splat(E::ZERO));
         self.dropped = l.add(self.dropped, finite);
         self.sum = sum;
     }

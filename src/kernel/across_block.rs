@@ -47,6 +47,41 @@ pub(crate) fn stats<E: Float, L: Lanes<E>>(
     stats
 }
 
+/// The statistics and the moments `Σ e^u u` and `Σ e^u u²` of the classes other than `labels`. The logits stay, but for
+/// those of the labels.
+#[inline(always)]
+pub(crate) fn stats_and_moments<E: Float, L: Lanes<E>>(
+    l: L,
+    ask: LaneAsk<'_, E, L::V>,
+    labels: L::V,
+    planes: &mut [E],
+) -> (LaneStats<L::V>, [L::V; 2]) {
+    let mut stats = LaneStats::nothing(l);
+    largest(l, labels, planes, &mut stats);
+    stats.measure(l);
+    let (zero, scale, reference) = (l.splat(E::ZERO), l.splat(ask.scale), stats.reference);
+    let planes = &*planes;
+    let [sum, first, second] = in_tiles_of_one(
+        l,
+        ask.classes,
+        #[inline(always)]
+        |classes| {
+            let mut sums = [zero; 3];
+            for c in classes {
+                let x = l.load(&planes[c * L::LANES..][..L::LANES]);
+                let (e, down) = ask.exp.with_distance(l, l.mul(scale, l.sub(reference, x)));
+                let first = l.mul(e, down);
+                sums[0] = l.add(sums[0], e);
+                sums[1] = l.add(sums[1], first);
+                sums[2] = l.add(sums[2], l.mul(first, down));
+            }
+            sums
+        },
+    );
+    stats.sum = sum;
+    (stats, [l.sub(zero, first), second])
+}
+
 /// The largest of the other logits, and the labels' logits, which become `-inf`: then no other pass need look for
 /// them.
 #[inline(always)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod across;
 pub(crate) mod across_block;
+pub(crate) mod across_dense;
 pub(crate) mod across_functions;
 pub(crate) mod argmax;
 pub(crate) mod backward;

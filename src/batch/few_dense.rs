@@ -1,0 +1,126 @@
+//! Rows of few classes with a target for each class, side by side: see [`few`](super::few). Logits and targets are
+//! transposed, the gradient back.
+
+use super::block::Block;
+use super::dense::{DenseJob, DenseRecipe};
+use super::few::InBlocks;
+use super::lanes::{lead, sum, whole};
+use super::room::Room;
+use super::sparse::Pass;
+use crate::elem::Float;
+use crate::isa::Lanes;
+use crate::kernel::across::{Compensated, ExpTerm, LaneAsk, LaneGradient};
+use crate::kernel::across_block;
+use crate::kernel::across_dense::{self, LaneMasses, Top};
+use crate::kernel::transpose::{from_planes, to_planes};
+use crate::loss::nll::Nll;
+use crate::loss::{dense, z_loss};
+use crate::par::SUMS;
+use crate::walk::{get, put};
+
+/// A job of few classes.
+pub(super) struct FewDense<'a, E>(pub(super) DenseJob<'a, E>);
+
+impl<E: Float> InBlocks<E> for FewDense<'_, E> {
+    type Out = [f64; SUMS];
+
+    fn rows(&self) -> usize {
+        self.0.targets.rows()
+    }
+
+    #[inline(always)]
+    fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
+        let mut job = self.0;
+        let (rows, classes) = job.targets.shape();
+        let (mut of_logits, mut of_targets) = (Block::new(), Block::new());
+        let (planes, slopes) = of_logits.planes(l, classes);
+        let (targets, _) = of_targets.planes(l, classes);
+        let exp = ExpTerm::new(l);
+        let mut totals = [Compensated::new(l); 2];
+        let mut start = 0;
+        while start < rows {
+            let count = L::LANES.min(rows - start);
+            to_planes(l, job.pass.logits(), start, count, planes);
+            to_planes(l, job.targets, start, count, targets);
+            let upstream = job.upstream.map(|u| &u[start..start + count]);
+            let len = classes * L::LANES;
+            let (logits, targets) = (&mut planes[..len], &mut targets[..len]);
+            let (losses, lanes) =
+                job.recipe.lanes(l, (count, upstream), &exp, (logits, targets), slopes);
+            if let Some(out) = &mut job.losses {
+                put(l, whole(l, losses), &mut out[start..start + count]);
+            }
+            for (total, losses) in totals.iter_mut().zip(losses) {
+                total.add(l, losses);
+            }
+            if let Pass::Gradient(io) = &mut job.pass {
+                let slopes = job.recipe.logits.softcap.map(|_| &*slopes.get(len));
+                across_dense::gradient(l, &lanes, logits, targets, slopes);
+                from_planes(l, planes, io.target(), start, count);
+            }
+            start += count;
+        }
+        let [loss, z] = totals;
+        [loss.fold(l), z.fold(l), 0.0]
+    }
+}
+
+impl<E: Float> DenseRecipe<'_, E> {
+    /// The losses and the z-losses of `count` rows, 0 in the lanes behind them, and what their gradient is made of.
+    /// Logits give way to `e^u`, and targets to masses.
+    #[inline(always)]
+    fn lanes<L: Lanes<E>>(
+        &self,
+        l: L,
+        (count, upstream): (usize, Option<&[E]>),
+        exp: &ExpTerm<L::V>,
+        (logits, targets): (&mut [E], &mut [E]),
+        slopes: &mut Room<E>,
+    ) -> ([L::V; 2], LaneGradient<L::V>) {
+        let (zero, nan) = (l.splat(E::ZERO), l.splat(E::NAN));
+        let classes = logits.len() / L::LANES;
+        self.logits.cap_planes(l, logits, slopes);
+        let entropy = if self.divergence {
+            across_dense::negative_entropy(l, &self.mass, targets)
+        } else {
+            zero
+        };
+        across_dense::masses(l, &self.mass, targets);
+        let top = Top::of(l, logits);
+        let LaneMasses { shortfall, total, on_top } = LaneMasses::of(l, top, logits, targets);
+        let ask = LaneAsk { classes, exp, scale: self.logits.factor(), spread: None };
+        let stats = across_block::stats(l, ask, top.class, logits);
+        let scale = l.splat(ask.scale);
+        let nll = Nll::new(l, sum(l, &stats), lead(l, scale, &stats));
+        let terms = dense::terms(l, &nll, total, on_top, l.mul(scale, shortfall));
+        let (z, z_prob) = if self.z_loss == 0.0 {
+            (zero, zero)
+        } else {
+            z_loss::terms(l, self.z_loss, l.mul_add(top.logit, scale, nll.log_sum))
+        };
+        // A row without a distribution is lost even where its masses are all 0.
+        let loss = l.select_eq(nll.loss, nll.loss, l.add(terms.loss, entropy), nan);
+        let settle = |value| l.select_eq(loss, loss, value, nan);
+        let upstream = match upstream {
+            Some(upstream) => get(l, upstream),
+            None => l.splat(E::ONE),
+        };
+        let outer = |weighing| l.mul(upstream, l.splat(E::from_f64(self.logits.scale * weighing)));
+        let ours = outer(self.weighing.gradient);
+        let z_prob =
+            if self.z_loss == 0.0 { zero } else { l.mul(outer(self.weighing.z_gradient), z_prob) };
+        let lanes = LaneGradient {
+            labels: top.class,
+            factor: settle(l.mul(l.mul_add(ours, terms.prob, z_prob), nll.max_prob)),
+            spread: settle(l.mul(ours, terms.spread)),
+            at_label: settle(l.mul_add(ours, terms.label, l.mul(z_prob, nll.label_prob))),
+            lost: nan,
+            ..LaneGradient::nothing(l)
+        };
+        let lane = l.load(&E::LANE_NUMBERS[..L::LANES]);
+        let behind = l.splat(E::from_class(count));
+        let z = l.select_eq(loss, loss, z, zero);
+        let losses = [l.select_lt(lane, behind, loss, zero), l.select_lt(lane, behind, z, zero)];
+        (losses, lanes)
+    }
+}

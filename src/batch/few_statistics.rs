@@ -1,0 +1,179 @@
+//! Statistics and calibration of rows of few classes, side by side: see [`few`](super::few).
+
+use super::block::Block;
+use super::calibration::CalibrationJob;
+use super::few::InBlocks;
+use super::lanes::{lead, sum};
+use super::logit_map::LogitMap;
+use super::statistics::RowStatistics;
+use crate::elem::Float;
+use crate::isa::{Lanes, MOST_LANES};
+use crate::kernel::across::{Compensated, ExpTerm, LaneAsk, LaneStats};
+use crate::kernel::across_block::stats_and_moments;
+use crate::kernel::across_dense::Top;
+use crate::kernel::transpose::to_planes;
+use crate::labels::Targets;
+use crate::loss::nll::Nll;
+use crate::loss::{calibration, entropy, mass_times};
+use crate::par::SUMS;
+use crate::view::Rows;
+use crate::walk::{get, put};
+
+/// The labels of a block of rows as class numbers, -1 where there is none.
+#[inline(always)]
+fn labels<E: Float, L: Lanes<E>>(l: L, targets: &Targets<'_>, start: usize, count: usize) -> L::V {
+    let mut labels = [E::ZERO - E::ONE; MOST_LANES];
+    targets.write(start, &mut labels[..count]);
+    l.load(&labels[..L::LANES])
+}
+
+/// Writes the statistics that are wanted.
+pub(super) struct FewStatistics<'a, E> {
+    pub(super) logits: Rows<'a, E>,
+    pub(super) targets: Targets<'a>,
+    pub(super) map: LogitMap,
+    pub(super) out: RowStatistics<'a, E>,
+}
+
+impl<E: Float> InBlocks<E> for FewStatistics<'_, E> {
+    type Out = ();
+
+    fn rows(&self) -> usize {
+        self.logits.rows()
+    }
+
+    #[inline(always)]
+    fn blocks<L: Lanes<E>>(self, l: L) {
+        let FewStatistics { logits, targets, map, mut out } = self;
+        let (rows, classes) = logits.shape();
+        let mut block = Block::new();
+        let (room, slopes) = block.planes(l, classes);
+        let exp = ExpTerm::new(l);
+        let ask = LaneAsk { classes, exp: &exp, scale: map.factor(), spread: None };
+        let mut start = 0;
+        while start < rows {
+            let count = L::LANES.min(rows - start);
+            to_planes(l, logits, start, count, room);
+            let planes = &mut room[..classes * L::LANES];
+            map.cap_planes(l, planes, slopes);
+            let of_block = OfBlock::read(l, ask, labels(l, &targets, start, count), planes);
+            of_block.write(l, l.splat(ask.scale), &mut out, (start, count));
+            start += count;
+        }
+    }
+}
+
+/// What is known of a block of rows.
+struct OfBlock<V> {
+    labels: V,
+    top: Top<V>,
+    /// The label's logit is `-inf` where there is no label: it weighs nothing.
+    stats: LaneStats<V>,
+    first: V,
+    nll: Nll<V>,
+}
+
+impl<V: Copy> OfBlock<V> {
+    #[inline(always)]
+    fn read<E: Float, L: Lanes<E, V = V>>(
+        l: L,
+        ask: LaneAsk<'_, E, V>,
+        labels: V,
+        planes: &mut [E],
+    ) -> Self {
+        let top = Top::of(l, planes);
+        let (mut stats, [first, _]) = stats_and_moments(l, ask, labels, planes);
+        let none = l.splat(E::NEG_INFINITY);
+        stats.label = l.select_lt(labels, l.splat(E::ZERO), none, stats.label);
+        let nll = Nll::new(l, sum(l, &stats), lead(l, l.splat(ask.scale), &stats));
+        OfBlock { labels, top, stats, first, nll }
+    }
+
+    #[inline(always)]
+    fn write<E: Float, L: Lanes<E, V = V>>(
+        &self,
+        l: L,
+        scale: V,
+        out: &mut RowStatistics<'_, E>,
+        (start, count): (usize, usize),
+    ) {
+        let (zero, nan) = (l.splat(E::ZERO), l.splat(E::NAN));
+        let nll = &self.nll;
+        let rows = start..start + count;
+        let put = |value, out: &mut [E]| {
+            let value = l.select_eq(value, value, value, nan);
+            put(l, l.select_eq(nll.loss, nll.loss, value, nan), &mut out[rows.clone()]);
+        };
+        let of_label = |value| l.select_lt(self.labels, zero, zero, value);
+        if let Some(max) = &mut out.max {
+            put(l.mul(scale, self.top.logit), max);
+        }
+        if let Some(lse) = &mut out.log_sum_exp {
+            put(l.mul_add(scale, self.top.logit, nll.log_sum), lse);
+        }
+        if let Some(logit) = &mut out.target_logit {
+            put(of_label(l.mul(scale, self.stats.label)), logit);
+        }
+        if let Some(prob) = &mut out.target_log_prob {
+            put(of_label(l.sub(zero, nll.loss)), prob);
+        }
+        if let Some(out) = &mut out.entropy {
+            put(entropy::of_softmax(l, nll, self.first), out);
+        }
+        if let Some(argmax) = &mut out.argmax {
+            let mut classes = [E::ZERO; MOST_LANES];
+            let class = l.select_eq(nll.loss, nll.loss, self.top.class, zero);
+            l.store(class, &mut classes[..L::LANES]);
+            for (argmax, class) in argmax[rows].iter_mut().zip(classes) {
+                *argmax = class.to_f64() as usize;
+            }
+        }
+    }
+}
+
+/// Sums the likelihood and its derivatives.
+pub(super) struct FewCalibration<'a, E>(pub(super) CalibrationJob<'a, E>);
+
+impl<E: Float> InBlocks<E> for FewCalibration<'_, E> {
+    type Out = [f64; SUMS];
+
+    fn rows(&self) -> usize {
+        self.0.logits.rows()
+    }
+
+    #[inline(always)]
+    fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
+        let CalibrationJob { logits, targets, row_weights, beta, .. } = self.0;
+        let (zero, one, nan) = (l.splat(E::ZERO), l.splat(E::ONE), l.splat(E::NAN));
+        let (rows, classes) = logits.shape();
+        let mut block = Block::new();
+        let (room, _) = block.planes(l, classes);
+        let exp = ExpTerm::new(l);
+        let ask = LaneAsk { classes, exp: &exp, scale: beta, spread: None };
+        let mut totals = [Compensated::new(l); SUMS];
+        let mut start = 0;
+        while start < rows {
+            let count = L::LANES.min(rows - start);
+            to_planes(l, logits, start, count, room);
+            let labels = labels(l, &targets, start, count);
+            let planes = &mut room[..classes * L::LANES];
+            let (stats, moments) = stats_and_moments(l, ask, labels, planes);
+            let (sum, lead) = (sum(l, &stats), lead(l, l.splat(beta), &stats));
+            let nll = Nll::new(l, sum, lead);
+            // In β (max - x); the totals are divided by β.
+            let [first, second] = calibration::derivatives(l, &nll, sum, moments, lead, one);
+            let weight = match row_weights {
+                Some(weights) => get(l, &weights[start..start + count]),
+                None => one,
+            };
+            for (total, term) in totals.iter_mut().zip([nll.loss, first, second]) {
+                let term = l.select_eq(nll.loss, nll.loss, mass_times(l, weight, term), nan);
+                total.add(l, l.select_lt(labels, zero, zero, term));
+            }
+            start += count;
+        }
+        let [loss, first, second] = totals;
+        let beta = beta.to_f64();
+        [loss.fold(l), first.fold(l) / beta, second.fold(l) / (beta * beta)]
+    }
+}
