@@ -4,6 +4,7 @@ mod block;
 mod calibration;
 mod dense;
 mod few;
+mod few_backward;
 mod few_dense;
 mod few_functions;
 mod few_statistics;

@@ -1,6 +1,7 @@
 //! Log-sum-exp, log-softmax, softmax and the backward forms of the two.
 
-use super::few::are_few;
+use super::few::{SideBySide, are_few};
+use super::few_backward::{FewBackward, FewEntropyBackward};
 use super::few_functions::{FewLogSumExp, FewMap};
 use super::logit_map::LogitMap;
 use super::{ELEMENTS_TOGETHER, long_row, rows_together};
@@ -262,6 +263,10 @@ impl<E: Float> Job for BackwardJob<'_, E> {
 
     fn run(mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
+        if are_few(self.output.classes()) {
+            token.run(SideBySide(FewBackward(self)));
+            return [0.0; SUMS];
+        }
         for row in 0..self.rows() {
             let output = self.output.row(row);
             let io = self.io.row(row);
@@ -307,6 +312,10 @@ impl<E: Float> Job for EntropyBackwardJob<'_, E> {
 
     fn run(mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
+        if are_few(self.io.shape().1) {
+            token.run(SideBySide(FewEntropyBackward(self)));
+            return [0.0; SUMS];
+        }
         for (row, upstream) in self.upstream.iter().enumerate() {
             let mut io = self.io.row(row);
             let ask = Ask { moments: Moments::First, ..Ask::PLAIN };

@@ -1,6 +1,7 @@
 //! The passes over a row, one file each: what touches memory at speed.
 
 pub(crate) mod across;
+pub(crate) mod across_backward;
 pub(crate) mod across_block;
 pub(crate) mod across_dense;
 pub(crate) mod across_functions;

@@ -1,0 +1,75 @@
+//! The backward forms of the row functions on rows of few classes, side by side: see [`few`](super::few).
+
+use super::block::Block;
+use super::few::InBlocks;
+use super::row_function::{Backward, BackwardJob, EntropyBackwardJob};
+use crate::elem::Float;
+use crate::isa::Lanes;
+use crate::kernel::across::{ExpTerm, LaneAsk};
+use crate::kernel::across_backward as backward;
+use crate::kernel::transpose::{from_planes, to_planes};
+use crate::walk::get;
+
+/// The backward form of log-softmax or softmax.
+pub(super) struct FewBackward<'a, E>(pub(super) BackwardJob<'a, E>);
+
+impl<E: Float> InBlocks<E> for FewBackward<'_, E> {
+    type Out = ();
+
+    fn rows(&self) -> usize {
+        self.0.output.rows()
+    }
+
+    #[inline(always)]
+    fn blocks<L: Lanes<E>>(self, l: L) {
+        let BackwardJob { backward, output, mut io, .. } = self.0;
+        let (rows, classes) = output.shape();
+        let (mut of_upstream, mut of_output) = (Block::new(), Block::new());
+        let (upstream, _) = of_upstream.planes(l, classes);
+        let (outputs, _) = of_output.planes(l, classes);
+        let len = classes * L::LANES;
+        let mut start = 0;
+        while start < rows {
+            let count = L::LANES.min(rows - start);
+            to_planes(l, io.source(), start, count, upstream);
+            to_planes(l, output, start, count, outputs);
+            let planes = (&mut upstream[..len], &outputs[..len]);
+            match backward {
+                Backward::LogSoftmax => backward::log_softmax(l, planes.0, planes.1),
+                Backward::Softmax => backward::softmax(l, planes.0, planes.1),
+            }
+            from_planes(l, upstream, io.target(), start, count);
+            start += count;
+        }
+    }
+}
+
+/// The backward form of the entropy of softmax.
+pub(super) struct FewEntropyBackward<'a, E>(pub(super) EntropyBackwardJob<'a, E>);
+
+impl<E: Float> InBlocks<E> for FewEntropyBackward<'_, E> {
+    type Out = ();
+
+    fn rows(&self) -> usize {
+        self.0.upstream.len()
+    }
+
+    #[inline(always)]
+    fn blocks<L: Lanes<E>>(self, l: L) {
+        let EntropyBackwardJob { upstream, mut io, .. } = self.0;
+        let (rows, classes) = io.shape();
+        let mut block = Block::new();
+        let (planes, _) = block.planes(l, classes);
+        let exp = ExpTerm::new(l);
+        let ask = LaneAsk { classes, exp: &exp, scale: E::ONE, spread: None };
+        let mut start = 0;
+        while start < rows {
+            let count = L::LANES.min(rows - start);
+            to_planes(l, io.source(), start, count, planes);
+            let upstream = get(l, &upstream[start..start + count]);
+            backward::entropy(l, ask, upstream, &mut planes[..classes * L::LANES]);
+            from_planes(l, planes, io.target(), start, count);
+            start += count;
+        }
+    }
+}
