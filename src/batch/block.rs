@@ -17,39 +17,44 @@ const LEAST: usize = 128;
 const TINY: usize = 512;
 const LITTLE: usize = 1024;
 
-/// Room for the planes of a block, and for the slopes of a cap.
-pub(super) struct Block<E: Float> {
-    least: Scratch<E, LEAST>,
+/// Room for the planes of a block, and for the slopes of a cap; blocks after one another share it.
+pub(crate) struct Block<E: Float> {
+    least: Option<Scratch<E, LEAST>>,
     tiny: Option<Scratch<E, TINY>>,
     little: Option<Scratch<E, LITTLE>>,
     room: Room<E>,
     slopes: Room<E>,
 }
 
-impl<E: Float> Block<E> {
+impl<E: Float> Default for Block<E> {
     #[inline(always)]
-    pub(super) fn new() -> Self {
-        let least = Scratch([E::ZERO; LEAST]);
-        Block { least, tiny: None, little: None, room: Room::new(), slopes: Room::new() }
+    fn default() -> Self {
+        Block { least: None, tiny: None, little: None, room: Room::new(), slopes: Room::new() }
     }
+}
 
+impl<E: Float> Block<E> {
     /// Room for the planes of so many classes and what transposing them needs, and for slopes.
     #[inline(always)]
     pub(super) fn planes<L: Lanes<E>>(&mut self, _: L, classes: usize) -> (&mut [E], &mut Room<E>) {
         let planes = match transpose::room::<E, L>(classes) {
-            len if len <= LEAST => &mut self.least.0[..len],
-            len if len <= TINY => {
-                let tiny = self.tiny.get_or_insert(Scratch([E::ZERO; TINY]));
-                &mut tiny.0[..len]
-            }
-            len if len <= LITTLE => {
-                let little = self.little.get_or_insert(Scratch([E::ZERO; LITTLE]));
-                &mut little.0[..len]
-            }
+            len if len <= LEAST => cleared(&mut self.least, len),
+            len if len <= TINY => cleared(&mut self.tiny, len),
+            len if len <= LITTLE => cleared(&mut self.little, len),
             len => self.room.get(len),
         };
         (planes, &mut self.slopes)
     }
+}
+
+/// The first `len` elements of a room that is cleared when it is first asked for.
+#[inline(always)]
+fn cleared<E: Float, const N: usize>(room: &mut Option<Scratch<E, N>>, len: usize) -> &mut [E] {
+    let room = room.get_or_insert_with(
+        #[inline(always)]
+        || Scratch([E::ZERO; N]),
+    );
+    &mut room.0[..len]
 }
 
 /// Some rows of a job, at most as many as a virtual vector has lanes, and what each of all rows has.

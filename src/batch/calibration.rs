@@ -1,5 +1,6 @@
 //! The negative log-likelihood at an inverse temperature, with its first two derivatives in it.
 
+use super::block::Block;
 use super::few::{SideBySide, are_few};
 use super::few_statistics::FewCalibration;
 use crate::elem::Float;
@@ -22,7 +23,7 @@ pub struct CalibrationJob<'a, E> {
 }
 
 impl<E: Float> Job for CalibrationJob<'_, E> {
-    type Rooms = ();
+    type Rooms = Block<E>;
 
     fn rows(&self) -> usize {
         self.logits.rows()
@@ -38,9 +39,9 @@ impl<E: Float> Job for CalibrationJob<'_, E> {
         )
     }
 
-    fn run(self, _: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run(self, room: &mut Self::Rooms) -> [f64; SUMS] {
         if are_few(self.logits.classes()) {
-            return self.token.run(SideBySide(FewCalibration(self)));
+            return self.token.run(SideBySide(FewCalibration { job: self, room }));
         }
         let mut totals = [0.0; SUMS];
         for row in 0..self.logits.rows() {

@@ -1,5 +1,6 @@
 //! Losses of rows of logits with a target for each class, with or without the gradient.
 
+use super::block::Block;
 use super::few::{SideBySide, are_few};
 use super::few_dense::FewDense;
 use super::logit_map::{CapRoom, LogitMap, canonical, masses};
@@ -73,7 +74,7 @@ impl<E: Float> Job for DenseJob<'_, E> {
     fn run(mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
         if are_few(self.targets.classes()) {
-            return token.run(SideBySide(FewDense(self)));
+            return token.run(SideBySide(FewDense { job: self, rooms: &mut rooms.blocks }));
         }
         let mut totals = [0.0; SUMS];
         for row in 0..self.rows() {
@@ -119,7 +120,7 @@ impl<E: Float> DenseRecipe<'_, E> {
         io: Option<RowIo<'_, E>>,
         t: &[E],
         upstream: f64,
-        Rooms { cap, masses: room }: &mut Rooms<E>,
+        Rooms { cap, masses: room, .. }: &mut Rooms<E>,
     ) -> [f64; 2] {
         let keep = t.len() <= E::TILE;
         let mut io = match io {
@@ -184,10 +185,11 @@ impl<E: Float> DenseRecipe<'_, E> {
 pub(crate) struct Rooms<E: Float> {
     cap: CapRoom<E>,
     masses: Room<E>,
+    blocks: [Block<E>; 2],
 }
 
 impl<E: Float> Default for Rooms<E> {
     fn default() -> Self {
-        Rooms { cap: CapRoom::default(), masses: Room::new() }
+        Rooms { cap: CapRoom::default(), masses: Room::new(), blocks: Default::default() }
     }
 }

@@ -50,21 +50,23 @@ fn lanes<E: Float, L: Lanes<E>>(_: L) -> usize {
 }
 
 /// A job of few classes; statistics are not its business.
-pub(super) struct FewClasses<'a, E>(pub(super) SparseJob<'a, E>);
+pub(super) struct FewClasses<'a, 'r, E: Float> {
+    pub(super) job: SparseJob<'a, E>,
+    pub(super) room: &'r mut Block<E>,
+}
 
-impl<E: Float> InBlocks<E> for FewClasses<'_, E> {
+impl<E: Float> InBlocks<E> for FewClasses<'_, '_, E> {
     type Out = [f64; SUMS];
 
     fn rows(&self) -> usize {
-        self.0.pass.shape().0
+        self.job.pass.shape().0
     }
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
-        let mut job = self.0;
+        let FewClasses { mut job, room } = self;
         let (rows, classes) = job.pass.shape();
-        let mut block = Block::new();
-        let (planes, slopes) = block.planes(l, classes);
+        let (planes, slopes) = room.planes(l, classes);
         let exp = ExpTerm::new(l);
         let gradient = matches!(job.pass, Pass::Gradient(_));
         let mut totals = [Compensated::new(l); 2];

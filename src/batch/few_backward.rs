@@ -11,20 +11,24 @@ use crate::kernel::transpose::{from_planes, to_planes};
 use crate::walk::get;
 
 /// The backward form of log-softmax or softmax.
-pub(super) struct FewBackward<'a, E>(pub(super) BackwardJob<'a, E>);
+pub(super) struct FewBackward<'a, 'r, E: Float> {
+    pub(super) job: BackwardJob<'a, E>,
+    /// For the upstream gradients and for the outputs.
+    pub(super) rooms: &'r mut [Block<E>; 2],
+}
 
-impl<E: Float> InBlocks<E> for FewBackward<'_, E> {
+impl<E: Float> InBlocks<E> for FewBackward<'_, '_, E> {
     type Out = ();
 
     fn rows(&self) -> usize {
-        self.0.output.rows()
+        self.job.output.rows()
     }
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) {
-        let BackwardJob { backward, output, mut io, .. } = self.0;
+        let FewBackward { job, rooms: [of_upstream, of_output] } = self;
+        let BackwardJob { backward, output, mut io, .. } = job;
         let (rows, classes) = output.shape();
-        let (mut of_upstream, mut of_output) = (Block::new(), Block::new());
         let (upstream, _) = of_upstream.planes(l, classes);
         let (outputs, _) = of_output.planes(l, classes);
         let len = classes * L::LANES;
@@ -45,21 +49,23 @@ impl<E: Float> InBlocks<E> for FewBackward<'_, E> {
 }
 
 /// The backward form of the entropy of softmax.
-pub(super) struct FewEntropyBackward<'a, E>(pub(super) EntropyBackwardJob<'a, E>);
+pub(super) struct FewEntropyBackward<'a, 'r, E: Float> {
+    pub(super) job: EntropyBackwardJob<'a, E>,
+    pub(super) room: &'r mut Block<E>,
+}
 
-impl<E: Float> InBlocks<E> for FewEntropyBackward<'_, E> {
+impl<E: Float> InBlocks<E> for FewEntropyBackward<'_, '_, E> {
     type Out = ();
 
     fn rows(&self) -> usize {
-        self.0.upstream.len()
+        self.job.upstream.len()
     }
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) {
-        let EntropyBackwardJob { upstream, mut io, .. } = self.0;
+        let EntropyBackwardJob { upstream, mut io, .. } = self.job;
         let (rows, classes) = io.shape();
-        let mut block = Block::new();
-        let (planes, _) = block.planes(l, classes);
+        let (planes, _) = self.room.planes(l, classes);
         let exp = ExpTerm::new(l);
         let ask = LaneAsk { classes, exp: &exp, scale: E::ONE, spread: None };
         let mut start = 0;

@@ -19,20 +19,23 @@ use crate::par::SUMS;
 use crate::walk::{get, put};
 
 /// A job of few classes.
-pub(super) struct FewDense<'a, E>(pub(super) DenseJob<'a, E>);
+pub(super) struct FewDense<'a, 'r, E: Float> {
+    pub(super) job: DenseJob<'a, E>,
+    /// For the logits and for the targets.
+    pub(super) rooms: &'r mut [Block<E>; 2],
+}
 
-impl<E: Float> InBlocks<E> for FewDense<'_, E> {
+impl<E: Float> InBlocks<E> for FewDense<'_, '_, E> {
     type Out = [f64; SUMS];
 
     fn rows(&self) -> usize {
-        self.0.targets.rows()
+        self.job.targets.rows()
     }
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
-        let mut job = self.0;
+        let FewDense { mut job, rooms: [of_logits, of_targets] } = self;
         let (rows, classes) = job.targets.shape();
-        let (mut of_logits, mut of_targets) = (Block::new(), Block::new());
         let (planes, slopes) = of_logits.planes(l, classes);
         let (targets, _) = of_targets.planes(l, classes);
         let exp = ExpTerm::new(l);

@@ -10,21 +10,21 @@ use crate::view::{Io, Rows};
 use crate::walk::put;
 
 /// `out[row]` becomes the log-sum-exp, or `of_others` of a row where that is no finite number.
-pub(super) struct FewLogSumExp<'a, E> {
+pub(super) struct FewLogSumExp<'a, 'r, E: Float> {
     pub(super) logits: Rows<'a, E>,
     pub(super) out: &'a mut [E],
     pub(super) of_others: fn(&[E]) -> E,
+    pub(super) room: &'r mut Block<E>,
 }
 
-impl<E: Float> Kernel<E> for FewLogSumExp<'_, E> {
+impl<E: Float> Kernel<E> for FewLogSumExp<'_, '_, E> {
     type Out = ();
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) {
         let (_, classes) = self.logits.shape();
         let function = Function::LogSumExp;
-        let mut room = Block::new();
-        let (planes, _) = room.planes(l, classes);
+        let (planes, _) = self.room.planes(l, classes);
         let (mut max, mut sum) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
         let (max, sum) = (&mut max[..L::LANES], &mut sum[..L::LANES]);
         for (i, out) in self.out.chunks_mut(L::LANES).enumerate() {
@@ -47,9 +47,10 @@ impl<E: Float> Kernel<E> for FewLogSumExp<'_, E> {
 }
 
 /// Log-softmax or softmax.
-pub(super) struct FewMap<'a, 'r, E> {
+pub(super) struct FewMap<'a, 'r, E: Float> {
     pub(super) function: Function,
     pub(super) io: &'a mut Io<'r, E>,
+    pub(super) room: &'a mut Block<E>,
 }
 
 impl<E: Float> Kernel<E> for FewMap<'_, '_, E> {
@@ -57,9 +58,8 @@ impl<E: Float> Kernel<E> for FewMap<'_, '_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) {
-        let FewMap { function, io } = self;
+        let FewMap { function, io, room } = self;
         let (rows, classes) = io.shape();
-        let mut room = Block::new();
         let (planes, _) = room.planes(l, classes);
         let (mut max, mut sum) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
         let (max, sum) = (&mut max[..L::LANES], &mut sum[..L::LANES]);

@@ -28,14 +28,15 @@ fn labels<E: Float, L: Lanes<E>>(l: L, targets: &Targets<'_>, start: usize, coun
 }
 
 /// Writes the statistics that are wanted.
-pub(super) struct FewStatistics<'a, E> {
+pub(super) struct FewStatistics<'a, 'r, E: Float> {
     pub(super) logits: Rows<'a, E>,
     pub(super) targets: Targets<'a>,
     pub(super) map: LogitMap,
     pub(super) out: RowStatistics<'a, E>,
+    pub(super) room: &'r mut Block<E>,
 }
 
-impl<E: Float> InBlocks<E> for FewStatistics<'_, E> {
+impl<E: Float> InBlocks<E> for FewStatistics<'_, '_, E> {
     type Out = ();
 
     fn rows(&self) -> usize {
@@ -44,10 +45,9 @@ impl<E: Float> InBlocks<E> for FewStatistics<'_, E> {
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) {
-        let FewStatistics { logits, targets, map, mut out } = self;
+        let FewStatistics { logits, targets, map, mut out, room } = self;
         let (rows, classes) = logits.shape();
-        let mut block = Block::new();
-        let (room, slopes) = block.planes(l, classes);
+        let (room, slopes) = room.planes(l, classes);
         let exp = ExpTerm::new(l);
         let ask = LaneAsk { classes, exp: &exp, scale: map.factor(), spread: None };
         let mut start = 0;
@@ -132,22 +132,24 @@ impl<V: Copy> OfBlock<V> {
 }
 
 /// Sums the likelihood and its derivatives.
-pub(super) struct FewCalibration<'a, E>(pub(super) CalibrationJob<'a, E>);
+pub(super) struct FewCalibration<'a, 'r, E: Float> {
+    pub(super) job: CalibrationJob<'a, E>,
+    pub(super) room: &'r mut Block<E>,
+}
 
-impl<E: Float> InBlocks<E> for FewCalibration<'_, E> {
+impl<E: Float> InBlocks<E> for FewCalibration<'_, '_, E> {
     type Out = [f64; SUMS];
 
     fn rows(&self) -> usize {
-        self.0.logits.rows()
+        self.job.logits.rows()
     }
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
-        let CalibrationJob { logits, targets, row_weights, beta, .. } = self.0;
+        let CalibrationJob { logits, targets, row_weights, beta, .. } = self.job;
         let (zero, one, nan) = (l.splat(E::ZERO), l.splat(E::ONE), l.splat(E::NAN));
         let (rows, classes) = logits.shape();
-        let mut block = Block::new();
-        let (room, _) = block.planes(l, classes);
+        let (room, _) = self.room.planes(l, classes);
         let exp = ExpTerm::new(l);
         let ask = LaneAsk { classes, exp: &exp, scale: beta, spread: None };
         let mut totals = [Compensated::new(l); SUMS];

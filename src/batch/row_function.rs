@@ -1,5 +1,6 @@
 //! Log-sum-exp, log-softmax, softmax and the backward forms of the two.
 
+use super::block::Block;
 use super::few::{SideBySide, are_few};
 use super::few_backward::{FewBackward, FewEntropyBackward};
 use super::few_functions::{FewLogSumExp, FewMap};
@@ -27,7 +28,7 @@ pub struct LogSumExpJob<'a, E> {
 }
 
 impl<E: Float> Job for LogSumExpJob<'_, E> {
-    type Rooms = ();
+    type Rooms = Block<E>;
 
     fn rows(&self) -> usize {
         self.logits.rows()
@@ -47,11 +48,11 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
     }
 
     const CUTS_ROWS: bool = true;
-    fn run_in_parts(self, parts: usize, _: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run_in_parts(self, parts: usize, room: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
         if are_few(self.logits.classes()) {
             let of_others = log_sum_exp_of_infinities;
-            token.run(FewLogSumExp { logits: self.logits, out: self.out, of_others });
+            token.run(FewLogSumExp { logits: self.logits, out: self.out, of_others, room });
             return [0.0; SUMS];
         }
         let together = rows_together(ELEMENTS_TOGETHER, self.logits.classes());
@@ -135,7 +136,7 @@ pub struct MapJob<'a, E> {
 }
 
 impl<E: Float> Job for MapJob<'_, E> {
-    type Rooms = ();
+    type Rooms = Block<E>;
 
     fn rows(&self) -> usize {
         self.io.shape().0
@@ -151,14 +152,14 @@ impl<E: Float> Job for MapJob<'_, E> {
     }
 
     const CUTS_ROWS: bool = true;
-    fn run_in_parts(mut self, parts: usize, _: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run_in_parts(mut self, parts: usize, room: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
         if are_few(self.io.shape().1) {
             let function = match self.map {
                 Map::LogSoftmax => Function::LogSoftmax,
                 Map::Softmax => Function::Softmax,
             };
-            token.run(FewMap { function, io: &mut self.io });
+            token.run(FewMap { function, io: &mut self.io, room });
             return [0.0; SUMS];
         }
         let (rows, classes) = self.io.shape();
@@ -246,7 +247,7 @@ pub struct BackwardJob<'a, E> {
 }
 
 impl<E: Float> Job for BackwardJob<'_, E> {
-    type Rooms = ();
+    type Rooms = [Block<E>; 2];
 
     fn rows(&self) -> usize {
         self.output.rows()
@@ -261,10 +262,10 @@ impl<E: Float> Job for BackwardJob<'_, E> {
         )
     }
 
-    fn run(mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run(mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
         if are_few(self.output.classes()) {
-            token.run(SideBySide(FewBackward(self)));
+            token.run(SideBySide(FewBackward { job: self, rooms }));
             return [0.0; SUMS];
         }
         for row in 0..self.rows() {
@@ -295,7 +296,7 @@ pub struct EntropyBackwardJob<'a, E> {
 }
 
 impl<E: Float> Job for EntropyBackwardJob<'_, E> {
-    type Rooms = ();
+    type Rooms = Block<E>;
 
     fn rows(&self) -> usize {
         self.upstream.len()
@@ -310,10 +311,10 @@ impl<E: Float> Job for EntropyBackwardJob<'_, E> {
         )
     }
 
-    fn run(mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run(mut self, room: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
         if are_few(self.io.shape().1) {
-            token.run(SideBySide(FewEntropyBackward(self)));
+            token.run(SideBySide(FewEntropyBackward { job: self, room }));
             return [0.0; SUMS];
         }
         for (row, upstream) in self.upstream.iter().enumerate() {

@@ -1,5 +1,6 @@
 //! Losses of rows of logits with integer labels, with or without the gradient and statistics.
 
+use super::block::Block as Planes;
 use super::few::{FewClasses, SideBySide, are_few};
 use super::few_statistics::FewStatistics;
 use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical};
@@ -81,7 +82,7 @@ pub struct SparseJob<'a, E> {
 }
 
 impl<E: Float> Job for SparseJob<'_, E> {
-    type Rooms = CapRoom<E>;
+    type Rooms = Rooms<E>;
 
     fn rows(&self) -> usize {
         self.pass.shape().0
@@ -119,24 +120,37 @@ impl<E: Float> Job for SparseJob<'_, E> {
         )
     }
 
-    fn run(mut self, room: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run(mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         if are_few(self.pass.shape().1) {
             let (logits, targets, map) = (self.pass.logits(), self.targets, self.recipe.logits);
             if let Some(out) = self.statistics.take() {
-                self.token.run(SideBySide(FewStatistics { logits, targets, map, out }));
+                let room = &mut rooms.block;
+                self.token.run(SideBySide(FewStatistics { logits, targets, map, out, room }));
             }
             if targets.are_none() {
                 return [0.0; SUMS];
             }
-            self.token.run(SideBySide(FewClasses(self)))
+            self.token.run(SideBySide(FewClasses { job: self, room: &mut rooms.block }))
         } else {
-            self.run_rows(1, room)
+            self.run_rows(1, &mut rooms.cap)
         }
     }
 
     const CUTS_ROWS: bool = true;
-    fn run_in_parts(self, parts: usize, room: &mut Self::Rooms) -> [f64; SUMS] {
-        self.run_rows(parts, room)
+    fn run_in_parts(self, parts: usize, rooms: &mut Self::Rooms) -> [f64; SUMS] {
+        self.run_rows(parts, &mut rooms.cap)
+    }
+}
+
+/// Room for what rows need besides their buffers.
+pub(crate) struct Rooms<E: Float> {
+    cap: CapRoom<E>,
+    block: Planes<E>,
+}
+
+impl<E: Float> Default for Rooms<E> {
+    fn default() -> Self {
+        Rooms { cap: CapRoom::default(), block: Default::default() }
     }
 }
 

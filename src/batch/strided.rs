@@ -161,7 +161,7 @@ impl<E: Float> StridedJob<'_, E> {
         let (outer, classes, inner) = self.pass.dims();
         let gradient = !matches!(self.pass, StridedPass::LossOnly(_));
         let exp = ExpTerm::new(l);
-        let mut block = Block::new();
+        let mut block = Block::default();
         let (planes, slopes) = block.planes(l, classes);
         for o in 0..outer {
             let mut start = 0;

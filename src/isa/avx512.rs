@@ -4,9 +4,10 @@
 
 use super::native::{Body, Hooks, Native};
 use super::times::Times;
-use super::{Isa, Kernel};
+use super::{Isa, Kernel, MOST_IN_REGISTER};
 use crate::elem::Float;
 use bytemuck::cast;
+use core::arch::x86_64::__m128;
 use core::marker::PhantomData;
 use pulp::x86::V4;
 use pulp::{f32x16, f64x8};
@@ -94,6 +95,27 @@ impl Hooks<f32> for V4 {
             ),
         }
     }
+    /// Runs of four lanes go to their place as they are read: only shuffles have but one port.
+    #[inline(always)]
+    unsafe fn load_transposed(self, src: *const f32, stride: usize) -> [f32x16; MOST_IN_REGISTER] {
+        let mut square = [self.splat_f32x16(0.0); MOST_IN_REGISTER];
+        let mut at = 0;
+        while at < 16 {
+            // SAFETY: four lanes of each row, which can be read.
+            let runs = unsafe {
+                [
+                    runs_of_four(self, src.add(at), 4 * stride),
+                    runs_of_four(self, src.add(stride + at), 4 * stride),
+                    runs_of_four(self, src.add(2 * stride + at), 4 * stride),
+                    runs_of_four(self, src.add(3 * stride + at), 4 * stride),
+                ]
+            };
+            [square[at], square[at + 1], square[at + 2], square[at + 3]] =
+                Hooks::<f32>::fours(self, runs);
+            at += 4;
+        }
+        square
+    }
     // An exchange of single lanes takes two instructions for each register.
     #[inline(always)]
     fn fours(self, [a, b, c, d]: [f32x16; 4]) -> [f32x16; 4] {
@@ -168,4 +190,52 @@ impl Hooks<f64> for V4 {
             _ => (cast(f._mm512_unpacklo_pd(a, b)), cast(f._mm512_unpackhi_pd(a, b))),
         }
     }
+    /// Runs of two lanes go to their place as they are read.
+    #[inline(always)]
+    unsafe fn load_transposed(self, src: *const f64, stride: usize) -> [f64x8; MOST_IN_REGISTER] {
+        let mut square = [self.splat_f64x8(0.0); MOST_IN_REGISTER];
+        let mut at = 0;
+        while at < 8 {
+            // SAFETY: two lanes of each row, which can be read.
+            let (a, b) = unsafe {
+                (
+                    runs_of_two(self, src.add(at), 2 * stride),
+                    runs_of_two(self, src.add(stride + at), 2 * stride),
+                )
+            };
+            (square[at], square[at + 1]) = Hooks::<f64>::exchange(self, a, b, 1);
+            at += 2;
+        }
+        square
+    }
+}
+
+/// Four lanes from each of four places.
+///
+/// # Safety
+/// They can be read.
+#[inline(always)]
+unsafe fn runs_of_four(isa: V4, src: *const f32, stride: usize) -> f32x16 {
+    let f = isa.avx512f;
+    // SAFETY: as the caller has it.
+    let [a, b, c, d] = unsafe {
+        [
+            src.cast::<__m128>().read_unaligned(),
+            src.add(stride).cast::<__m128>().read_unaligned(),
+            src.add(2 * stride).cast::<__m128>().read_unaligned(),
+            src.add(3 * stride).cast::<__m128>().read_unaligned(),
+        ]
+    };
+    let x = f._mm512_insertf32x4::<1>(f._mm512_castps128_ps512(a), b);
+    cast(f._mm512_insertf32x4::<3>(f._mm512_insertf32x4::<2>(x, c), d))
+}
+
+/// Two lanes from each of four places.
+///
+/// # Safety
+/// They can be read.
+#[inline(always)]
+unsafe fn runs_of_two(isa: V4, src: *const f64, stride: usize) -> f64x8 {
+    // SAFETY: as the caller has it; any bits are lanes of either type.
+    cast(unsafe { runs_of_four(isa, src.cast(), 2 * stride) })
 }

@@ -96,14 +96,13 @@ pub trait Lanes<E: Float>: Copy {
 
 /// Registers as the rows of a square matrix.
 pub trait Square<E: Float>: Lanes<E> {
-    /// Row `i` becomes column `i`, of the first `LANES` registers.
-    fn transpose(self, rows: [Self::V; MOST_IN_REGISTER]) -> [Self::V; MOST_IN_REGISTER];
     /// The even and the odd lanes of two registers, one after the other.
     fn unzip(self, pair: [Self::V; 2]) -> [Self::V; 2];
     /// The way back of [`Self::unzip`].
     fn zip(self, pair: [Self::V; 2]) -> [Self::V; 2];
-    /// The first `LANES` registers from `src`, one every `stride` elements.
-    fn load_rows(self, src: &[E], stride: usize) -> [Self::V; MOST_IN_REGISTER];
+    /// `LANES` rows of `src`, one every `stride` elements, transposed: row `i` becomes lane `i` of the first `LANES`
+    /// registers.
+    fn load_transposed(self, src: &[E], stride: usize) -> [Self::V; MOST_IN_REGISTER];
     /// The first `LANES` registers to `dst`, one after the other, one every `stride` elements.
     fn store_rows(self, rows: [Self::V; MOST_IN_REGISTER], dst: &mut [E], stride: usize);
 }

@@ -28,6 +28,23 @@ pub trait Hooks<E: Float>: Copy {
     fn fold_max(self, v: Self::V) -> E;
     /// In runs of `run` lanes, a power of two: the odd ones of `a` and the even ones of `b` change places.
     fn exchange(self, a: Self::V, b: Self::V, run: usize) -> (Self::V, Self::V);
+    /// As many rows as a register has lanes, one every `stride` elements, transposed.
+    ///
+    /// # Safety
+    /// All of them can be read.
+    #[inline(always)]
+    unsafe fn load_transposed(self, src: *const E, stride: usize) -> [Self::V; MOST_IN_REGISTER]
+    where
+        Self::V: bytemuck::AnyBitPattern,
+    {
+        let lanes = size_of::<Self::V>() / size_of::<E>();
+        let mut rows = [bytemuck::Zeroable::zeroed(); MOST_IN_REGISTER];
+        for (i, row) in rows[..lanes].iter_mut().enumerate() {
+            // SAFETY: as the caller has it.
+            *row = unsafe { src.add(i * stride).cast::<Self::V>().read_unaligned() };
+        }
+        transpose::<E, Self>(self, lanes, rows)
+    }
     /// Transposes the squares of four lanes of four registers.
     #[inline(always)]
     fn fours(self, [a, b, c, d]: [Self::V; 4]) -> [Self::V; 4] {
@@ -138,21 +155,6 @@ fn fit(lanes: usize, stride: usize, len: usize) -> bool {
 }
 
 /// One check for all rows: theirs would take as long as their transposition.
-#[inline(always)]
-fn load_rows<E: Float, L: Lanes<E, V: bytemuck::AnyBitPattern>>(
-    l: L,
-    src: &[E],
-    stride: usize,
-) -> [L::V; MOST_IN_REGISTER] {
-    assert!(fit(L::LANES, stride, src.len()));
-    let mut rows = [l.splat(E::ZERO); MOST_IN_REGISTER];
-    for (i, row) in rows[..L::LANES].iter_mut().enumerate() {
-        // SAFETY: the last of them is within `src`.
-        *row = read(unsafe { src.get_unchecked(i * stride..i * stride + L::LANES) });
-    }
-    rows
-}
-
 #[inline(always)]
 fn store_rows<E: Float, L: Lanes<E, V: bytemuck::NoUninit>>(
     _: L,
@@ -375,10 +377,6 @@ impl<S: pulp::Simd + Hooks<f64, V = <S as pulp::Simd>::f64s>> Lanes<f64> for Nat
 
 impl<S: pulp::Simd + Hooks<f32, V = <S as pulp::Simd>::f32s>> Square<f32> for Native<S> {
     #[inline(always)]
-    fn transpose(self, rows: [Self::V; MOST_IN_REGISTER]) -> [Self::V; MOST_IN_REGISTER] {
-        transpose::<f32, S>(self.0, S::F32_LANES, rows)
-    }
-    #[inline(always)]
     fn unzip(self, pair: [Self::V; 2]) -> [Self::V; 2] {
         unzip::<f32, S>(self.0, S::F32_LANES, pair)
     }
@@ -387,8 +385,10 @@ impl<S: pulp::Simd + Hooks<f32, V = <S as pulp::Simd>::f32s>> Square<f32> for Na
         zip::<f32, S>(self.0, S::F32_LANES, pair)
     }
     #[inline(always)]
-    fn load_rows(self, src: &[f32], stride: usize) -> [Self::V; MOST_IN_REGISTER] {
-        load_rows(self, src, stride)
+    fn load_transposed(self, src: &[f32], stride: usize) -> [Self::V; MOST_IN_REGISTER] {
+        assert!(fit(Self::LANES, stride, src.len()));
+        // SAFETY: the rows are within `src`.
+        unsafe { Hooks::load_transposed(self.0, src.as_ptr(), stride) }
     }
     #[inline(always)]
     fn store_rows(self, rows: [Self::V; MOST_IN_REGISTER], dst: &mut [f32], stride: usize) {
@@ -398,10 +398,6 @@ impl<S: pulp::Simd + Hooks<f32, V = <S as pulp::Simd>::f32s>> Square<f32> for Na
 
 impl<S: pulp::Simd + Hooks<f64, V = <S as pulp::Simd>::f64s>> Square<f64> for Native<S> {
     #[inline(always)]
-    fn transpose(self, rows: [Self::V; MOST_IN_REGISTER]) -> [Self::V; MOST_IN_REGISTER] {
-        transpose::<f64, S>(self.0, S::F64_LANES, rows)
-    }
-    #[inline(always)]
     fn unzip(self, pair: [Self::V; 2]) -> [Self::V; 2] {
         unzip::<f64, S>(self.0, S::F64_LANES, pair)
     }
@@ -410,8 +406,10 @@ impl<S: pulp::Simd + Hooks<f64, V = <S as pulp::Simd>::f64s>> Square<f64> for Na
         zip::<f64, S>(self.0, S::F64_LANES, pair)
     }
     #[inline(always)]
-    fn load_rows(self, src: &[f64], stride: usize) -> [Self::V; MOST_IN_REGISTER] {
-        load_rows(self, src, stride)
+    fn load_transposed(self, src: &[f64], stride: usize) -> [Self::V; MOST_IN_REGISTER] {
+        assert!(fit(Self::LANES, stride, src.len()));
+        // SAFETY: the rows are within `src`.
+        unsafe { Hooks::load_transposed(self.0, src.as_ptr(), stride) }
     }
     #[inline(always)]
     fn store_rows(self, rows: [Self::V; MOST_IN_REGISTER], dst: &mut [f64], stride: usize) {

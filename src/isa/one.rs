@@ -111,10 +111,6 @@ impl<E: Float> Lanes<E> for One {
 
 impl<E: Float> Square<E> for One {
     #[inline(always)]
-    fn transpose(self, rows: [E; MOST_IN_REGISTER]) -> [E; MOST_IN_REGISTER] {
-        rows
-    }
-    #[inline(always)]
     fn unzip(self, pair: [E; 2]) -> [E; 2] {
         pair
     }
@@ -123,7 +119,7 @@ impl<E: Float> Square<E> for One {
         pair
     }
     #[inline(always)]
-    fn load_rows(self, src: &[E], _: usize) -> [E; MOST_IN_REGISTER] {
+    fn load_transposed(self, src: &[E], _: usize) -> [E; MOST_IN_REGISTER] {
         [src[0]; MOST_IN_REGISTER]
     }
     #[inline(always)]

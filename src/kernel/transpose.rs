@@ -74,7 +74,7 @@ pub(crate) fn to_planes<E: Float, L: Lanes<E>>(
         }
         let mut class = 0;
         loop {
-            let square = r.transpose(r.load_rows(&source[class..], stride));
+            let square = r.load_transposed(&source[class..], stride);
             r.store_rows(square, &mut planes[class * L::LANES..], L::LANES);
             if class + lanes >= classes {
                 break;
@@ -115,7 +115,7 @@ pub(crate) fn from_planes<E: Float, L: Lanes<E>>(
         let (planes, short) = room.split_at_mut(lanes * L::LANES);
         let mut row = 0;
         while row < count {
-            let square = r.transpose(r.load_rows(&planes[row..], L::LANES));
+            let square = r.load_transposed(&planes[row..], L::LANES);
             // What a row writes behind its end the next row writes over.
             r.store_rows(square, &mut short[row * classes..], classes);
             row += lanes;
@@ -142,7 +142,7 @@ pub(crate) fn from_planes<E: Float, L: Lanes<E>>(
         }
         let mut class = 0;
         loop {
-            let square = r.transpose(r.load_rows(&planes[class * L::LANES..], L::LANES));
+            let square = r.load_transposed(&planes[class * L::LANES..], L::LANES);
             r.store_rows(square, &mut target[class..], stride);
             if class + lanes >= classes {
                 break;
