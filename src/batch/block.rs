@@ -3,12 +3,13 @@
 use super::lanes::{LaneRows, whole};
 use super::logit_map::LogitMap;
 use super::room::Room;
-use super::sparse::Recipe;
+use super::sparse::{Pass, Recipe};
 use crate::elem::{Float, Scratch};
-use crate::isa::{Lanes, MOST_LANES};
+use crate::isa::{Lanes, MOST_LANES, distance};
 use crate::kernel::across::ExpTerm;
 use crate::kernel::transpose;
 use crate::labels::Targets;
+use crate::view::Rows;
 use crate::walk::put;
 
 /// Elements in a block of a few rows, of very few classes, and of a few: clearing more room would take longer than a few
@@ -75,7 +76,7 @@ impl<E: Float> Recipe<'_, E> {
     pub(super) fn block<L: Lanes<E>>(
         &self,
         l: L,
-        (classes, exp): (usize, &ExpTerm<L::V>),
+        (classes, exp, ahead): (usize, &ExpTerm<L::V>, [usize; 2]),
         rows: OfRows<'_, E>,
         (planes, slopes): (&mut [E], &mut Room<E>),
         gradient: bool,
@@ -93,7 +94,7 @@ impl<E: Float> Recipe<'_, E> {
         };
         let of_cap = self.logits.cap_planes(l, &mut planes[..classes * L::LANES], slopes);
         let planes = (planes, of_cap);
-        let losses = self.block_lanes(l, (classes, exp), &of_lanes, planes, gradient);
+        let losses = self.block_lanes(l, (classes, exp, ahead), &of_lanes, planes, gradient);
         if let Some(out) = rows.losses {
             put(l, whole(l, losses), &mut out[start..start + count]);
         }
@@ -114,5 +115,25 @@ impl LogitMap {
         let slopes = slopes.get(planes.len());
         cap.planes(l.register(), planes, slopes);
         Some(slopes)
+    }
+}
+
+/// Bytes from the planes of a block to the rows behind the `count` from `start` on.
+#[inline(always)]
+pub(super) fn to_next<E>(planes: &[E], rows: Rows<'_, E>, start: usize, count: usize) -> usize {
+    let (rest, stride) = rows.rest(start);
+    let bytes = count.wrapping_mul(stride).wrapping_mul(size_of::<E>());
+    distance(planes, &rest[..0]).wrapping_add(bytes)
+}
+
+impl<E: Float> Pass<'_, E> {
+    /// [`to_next`] of what is read, and of what is written.
+    #[inline(always)]
+    pub(super) fn ahead(&mut self, planes: &[E], start: usize, count: usize) -> [usize; 2] {
+        let source = to_next(planes, self.logits(), start, count);
+        match self {
+            Pass::LossOnly(_) => [source; 2],
+            Pass::Gradient(io) => [source, to_next(planes, io.target().as_rows(), start, count)],
+        }
     }
 }

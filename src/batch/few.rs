@@ -87,6 +87,7 @@ impl<E: Float> InBlocks<E> for FewClasses<'_, '_, E> {
             }
             let count = L::LANES.min(rows - start);
             to_planes(l, job.pass.logits(), start, count, planes);
+            let ahead = job.pass.ahead(planes, start, count);
             let of_rows = OfRows {
                 start,
                 count,
@@ -95,7 +96,8 @@ impl<E: Float> InBlocks<E> for FewClasses<'_, '_, E> {
                 upstream: job.upstream,
                 losses: job.losses.as_deref_mut(),
             };
-            let losses = job.recipe.block(l, (classes, &exp), of_rows, (planes, slopes), gradient);
+            let ask = (classes, &exp, ahead);
+            let losses = job.recipe.block(l, ask, of_rows, (planes, slopes), gradient);
             for (total, losses) in totals.iter_mut().zip(losses) {
                 total.add(l, losses);
             }

@@ -1,6 +1,6 @@
 //! The backward forms of the row functions on rows of few classes, side by side: see [`few`](super::few).
 
-use super::block::Block;
+use super::block::{Block, to_next};
 use super::few::InBlocks;
 use super::row_function::{Backward, BackwardJob, EntropyBackwardJob};
 use crate::elem::Float;
@@ -37,10 +37,15 @@ impl<E: Float> InBlocks<E> for FewBackward<'_, '_, E> {
             let count = L::LANES.min(rows - start);
             to_planes(l, io.source(), start, count, upstream);
             to_planes(l, output, start, count, outputs);
-            let planes = (&mut upstream[..len], &outputs[..len]);
+            let ahead = [
+                to_next(outputs, output, start, count),
+                to_next(outputs, io.source(), start, count),
+                to_next(outputs, io.target().as_rows(), start, count),
+            ];
+            let (g, of_output) = (&mut upstream[..len], (&outputs[..len], ahead));
             match backward {
-                Backward::LogSoftmax => backward::log_softmax(l, planes.0, planes.1),
-                Backward::Softmax => backward::softmax(l, planes.0, planes.1),
+                Backward::LogSoftmax => backward::log_softmax(l, g, of_output),
+                Backward::Softmax => backward::softmax(l, g, of_output),
             }
             from_planes(l, upstream, io.target(), start, count);
             start += count;
@@ -67,10 +72,14 @@ impl<E: Float> InBlocks<E> for FewEntropyBackward<'_, '_, E> {
         let (rows, classes) = io.shape();
         let (planes, _) = self.room.planes(l, classes);
         let exp = ExpTerm::new(l);
-        let ask = LaneAsk { classes, exp: &exp, scale: E::ONE, spread: None };
         let mut start = 0;
         while start < rows {
             let count = L::LANES.min(rows - start);
+            let ahead = [
+                to_next(planes, io.source(), start, count),
+                to_next(planes, io.target().as_rows(), start, count),
+            ];
+            let ask = LaneAsk { classes, exp: &exp, scale: E::ONE, spread: None, ahead };
             to_planes(l, io.source(), start, count, planes);
             let upstream = get(l, &upstream[start..start + count]);
             backward::entropy(l, ask, upstream, &mut planes[..classes * L::LANES]);

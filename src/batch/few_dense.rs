@@ -1,14 +1,14 @@
 //! Rows of few classes with a target for each class, side by side: see [`few`](super::few). Logits and targets are
 //! transposed, the gradient back.
 
-use super::block::Block;
+use super::block::{Block, to_next};
 use super::dense::{DenseJob, DenseRecipe};
 use super::few::InBlocks;
 use super::lanes::{lead, sum, whole};
 use super::room::Room;
 use super::sparse::Pass;
 use crate::elem::Float;
-use crate::isa::Lanes;
+use crate::isa::{Lanes, distance};
 use crate::kernel::across::{Compensated, ExpTerm, LaneAsk, LaneGradient};
 use crate::kernel::across_block;
 use crate::kernel::across_dense::{self, LaneMasses, Top};
@@ -45,11 +45,16 @@ impl<E: Float> InBlocks<E> for FewDense<'_, '_, E> {
             let count = L::LANES.min(rows - start);
             to_planes(l, job.pass.logits(), start, count, planes);
             to_planes(l, job.targets, start, count, targets);
+            let [source, target] = job.pass.ahead(planes, start, count);
+            let beside = to_next(planes, job.targets, start, count);
+            let of_gradient = target.wrapping_add(distance(targets, &planes[..0]));
             let upstream = job.upstream.map(|u| &u[start..start + count]);
             let len = classes * L::LANES;
             let (logits, targets) = (&mut planes[..len], &mut targets[..len]);
+            let scale = job.recipe.logits.factor();
+            let ask = LaneAsk { classes, exp: &exp, scale, spread: None, ahead: [source, beside] };
             let (losses, lanes) =
-                job.recipe.lanes(l, (count, upstream), &exp, (logits, targets), slopes);
+                job.recipe.lanes(l, (count, upstream), ask, (logits, targets), slopes);
             if let Some(out) = &mut job.losses {
                 put(l, whole(l, losses), &mut out[start..start + count]);
             }
@@ -58,7 +63,7 @@ impl<E: Float> InBlocks<E> for FewDense<'_, '_, E> {
             }
             if let Pass::Gradient(io) = &mut job.pass {
                 let slopes = job.recipe.logits.softcap.map(|_| &*slopes.get(len));
-                across_dense::gradient(l, &lanes, logits, targets, slopes);
+                across_dense::gradient(l, (&lanes, of_gradient), logits, targets, slopes);
                 from_planes(l, planes, io.target(), start, count);
             }
             start += count;
@@ -76,12 +81,11 @@ impl<E: Float> DenseRecipe<'_, E> {
         &self,
         l: L,
         (count, upstream): (usize, Option<&[E]>),
-        exp: &ExpTerm<L::V>,
+        ask: LaneAsk<'_, E, L::V>,
         (logits, targets): (&mut [E], &mut [E]),
         slopes: &mut Room<E>,
     ) -> ([L::V; 2], LaneGradient<L::V>) {
         let (zero, nan) = (l.splat(E::ZERO), l.splat(E::NAN));
-        let classes = logits.len() / L::LANES;
         self.logits.cap_planes(l, logits, slopes);
         let entropy = if self.divergence {
             across_dense::negative_entropy(l, &self.mass, targets)
@@ -91,7 +95,6 @@ impl<E: Float> DenseRecipe<'_, E> {
         across_dense::masses(l, &self.mass, targets);
         let top = Top::of(l, logits);
         let LaneMasses { shortfall, total, on_top } = LaneMasses::of(l, top, logits, targets);
-        let ask = LaneAsk { classes, exp, scale: self.logits.factor(), spread: None };
         let stats = across_block::stats(l, ask, top.class, logits);
         let scale = l.splat(ask.scale);
         let nll = Nll::new(l, sum(l, &stats), lead(l, scale, &stats));

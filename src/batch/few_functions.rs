@@ -1,7 +1,7 @@
 //! Log-sum-exp, log-softmax and softmax of rows of few classes: blocks of them are transposed, so that a lane
 //! is a row, and back.
 
-use super::block::Block;
+use super::block::{Block, to_next};
 use crate::elem::Float;
 use crate::isa::{Kernel, Lanes, MOST_LANES};
 use crate::kernel::across_functions::{Function, RowBlock};
@@ -30,7 +30,9 @@ impl<E: Float> Kernel<E> for FewLogSumExp<'_, '_, E> {
         for (i, out) in self.out.chunks_mut(L::LANES).enumerate() {
             let start = i * L::LANES;
             to_planes(l, self.logits, start, out.len(), planes);
-            let mut block = RowBlock { planes: &mut *planes, max: &mut *max, sum: &mut *sum };
+            let ahead = [to_next(planes, self.logits, start, out.len()); 2];
+            let mut block =
+                RowBlock { planes: &mut *planes, max: &mut *max, sum: &mut *sum, ahead };
             block.read(l, function, classes);
             let good = block.finish(l, function);
             put(l, l.load(sum), out);
@@ -67,7 +69,12 @@ impl<E: Float> Kernel<E> for FewMap<'_, '_, E> {
         while start < rows {
             let count = L::LANES.min(rows - start);
             to_planes(l, io.source(), start, count, planes);
-            let mut block = RowBlock { planes: &mut *planes, max: &mut *max, sum: &mut *sum };
+            let ahead = [
+                to_next(planes, io.source(), start, count),
+                to_next(planes, io.target().as_rows(), start, count),
+            ];
+            let mut block =
+                RowBlock { planes: &mut *planes, max: &mut *max, sum: &mut *sum, ahead };
             block.read(l, function, classes);
             block.finish(l, function);
             block.write(l, function, classes);

@@ -1,6 +1,6 @@
 //! Statistics and calibration of rows of few classes, side by side: see [`few`](super::few).
 
-use super::block::Block;
+use super::block::{Block, to_next};
 use super::calibration::CalibrationJob;
 use super::few::InBlocks;
 use super::lanes::{lead, sum};
@@ -49,10 +49,11 @@ impl<E: Float> InBlocks<E> for FewStatistics<'_, '_, E> {
         let (rows, classes) = logits.shape();
         let (room, slopes) = room.planes(l, classes);
         let exp = ExpTerm::new(l);
-        let ask = LaneAsk { classes, exp: &exp, scale: map.factor(), spread: None };
         let mut start = 0;
         while start < rows {
             let count = L::LANES.min(rows - start);
+            let ahead = [to_next(room, logits, start, count); 2];
+            let ask = LaneAsk { classes, exp: &exp, scale: map.factor(), spread: None, ahead };
             to_planes(l, logits, start, count, room);
             let planes = &mut room[..classes * L::LANES];
             map.cap_planes(l, planes, slopes);
@@ -151,11 +152,12 @@ impl<E: Float> InBlocks<E> for FewCalibration<'_, '_, E> {
         let (rows, classes) = logits.shape();
         let (room, _) = self.room.planes(l, classes);
         let exp = ExpTerm::new(l);
-        let ask = LaneAsk { classes, exp: &exp, scale: beta, spread: None };
         let mut totals = [Compensated::new(l); SUMS];
         let mut start = 0;
         while start < rows {
             let count = L::LANES.min(rows - start);
+            let ahead = [to_next(room, logits, start, count); 2];
+            let ask = LaneAsk { classes, exp: &exp, scale: beta, spread: None, ahead };
             to_planes(l, logits, start, count, room);
             let labels = labels(l, &targets, start, count);
             let planes = &mut room[..classes * L::LANES];

@@ -112,7 +112,7 @@ impl<E: Float> Recipe<'_, E> {
     #[inline(always)]
     fn ask_lanes<'b, V>(&'b self, classes: usize, exp: &'b ExpTerm<V>) -> LaneAsk<'b, E, V> {
         let spread = self.loss.spreads().then_some(self.class_weights);
-        LaneAsk { classes, exp, scale: self.logits.factor(), spread }
+        LaneAsk { classes, exp, scale: self.logits.factor(), spread, ahead: [0; 2] }
     }
 
     /// [`Self::lanes`] of a block: the logits are in `planes`, and their gradient takes their place. `slopes` are
@@ -121,12 +121,12 @@ impl<E: Float> Recipe<'_, E> {
     pub(crate) fn block_lanes<L: Lanes<E>>(
         &self,
         l: L,
-        (classes, exp): (usize, &ExpTerm<L::V>),
+        (classes, exp, ahead): (usize, &ExpTerm<L::V>, [usize; 2]),
         rows: &LaneRows<'_, E>,
         (planes, slopes): (&mut [E], Option<&[E]>),
         gradient: bool,
     ) -> [L::V; 2] {
-        let ask = self.ask_lanes(classes, exp);
+        let ask = LaneAsk { ahead, ..self.ask_lanes(classes, exp) };
         let planes = &mut planes[..classes * L::LANES];
         let labels = rows.labels(l, 0);
         let stats = across_block::stats(l, ask, labels, planes);

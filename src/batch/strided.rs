@@ -181,7 +181,7 @@ impl<E: Float> StridedJob<'_, E> {
                     losses: self.losses.as_deref_mut(),
                 };
                 let losses =
-                    self.recipe.block(l, (classes, &exp), rows, (planes, slopes), gradient);
+                    self.recipe.block(l, (classes, &exp, [0; 2]), rows, (planes, slopes), gradient);
                 for (total, losses) in totals.iter_mut().zip(losses) {
                     total.add(l, losses);
                 }

@@ -90,6 +90,8 @@ pub(crate) struct LaneAsk<'a, E, V> {
     /// What logits are multiplied by; positive.
     pub(crate) scale: E,
     pub(crate) spread: ClassWeights<'a, E>,
+    /// How many bytes behind a block's planes lies what it will be read from and written to next: that is asked for.
+    pub(crate) ahead: [usize; 2],
 }
 
 /// Statistics of the classes other than each lane's label; those of [`Stats`](super::stats::Stats).

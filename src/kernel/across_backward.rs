@@ -7,6 +7,7 @@ use super::backward::canonical;
 use crate::elem::Float;
 use crate::elementary::exp;
 use crate::isa::Lanes;
+use crate::walk;
 
 /// `Σ g`, or `Σ g · p`.
 #[inline(always)]
@@ -31,11 +32,22 @@ fn dot<E: Float, L: Lanes<E>>(l: L, g: &[E], p: Option<&[E]>) -> L::V {
     sum
 }
 
+/// Planes of an output, and how many bytes behind them lies what is read and written next: that is asked for.
+pub(crate) type Output<'a, E> = (&'a [E], [usize; 3]);
+
+#[inline(always)]
+fn next_block<E: Float, L: Lanes<E>>(l: L, plane: &[E], [output, upstream, target]: [usize; 3]) {
+    walk::next_row(l, plane, output);
+    walk::next_row(l, plane, upstream);
+    walk::next_row(l, plane, target);
+}
+
 /// Planes of `g` become `g - e^y Σ g`.
 #[inline(always)]
-pub(crate) fn log_softmax<E: Float, L: Lanes<E>>(l: L, g: &mut [E], y: &[E]) {
+pub(crate) fn log_softmax<E: Float, L: Lanes<E>>(l: L, g: &mut [E], (y, ahead): Output<'_, E>) {
     let minus_sum = l.sub(l.splat(E::ZERO), dot(l, g, None));
     for (g, y) in g.chunks_exact_mut(L::LANES).zip(y.chunks_exact(L::LANES)) {
+        next_block(l, y, ahead);
         let value = l.mul_add(exp(l, l.load(y)), minus_sum, l.load(g));
         l.store(canonical(l, value), g);
     }
@@ -43,9 +55,10 @@ pub(crate) fn log_softmax<E: Float, L: Lanes<E>>(l: L, g: &mut [E], y: &[E]) {
 
 /// Planes of `g` become `p (g - Σ g p)`.
 #[inline(always)]
-pub(crate) fn softmax<E: Float, L: Lanes<E>>(l: L, g: &mut [E], p: &[E]) {
+pub(crate) fn softmax<E: Float, L: Lanes<E>>(l: L, g: &mut [E], (p, ahead): Output<'_, E>) {
     let dot = dot(l, g, Some(p));
     for (g, p) in g.chunks_exact_mut(L::LANES).zip(p.chunks_exact(L::LANES)) {
+        next_block(l, p, ahead);
         l.store(canonical(l, l.mul(l.load(p), l.sub(l.load(g), dot))), g);
     }
 }

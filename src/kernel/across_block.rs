@@ -13,6 +13,7 @@ use super::across::{
 };
 use crate::elem::Float;
 use crate::isa::Lanes;
+use crate::walk;
 
 /// The statistics of the classes other than `labels`. Their logits give way to `e^u`, and that of a label to 0.
 #[inline(always)]
@@ -68,7 +69,9 @@ pub(crate) fn stats_and_moments<E: Float, L: Lanes<E>>(
         |classes| {
             let mut sums = [zero; 3];
             for c in classes {
-                let x = l.load(&planes[c * L::LANES..][..L::LANES]);
+                let plane = &planes[c * L::LANES..][..L::LANES];
+                next_block(l, plane, ask.ahead);
+                let x = l.load(plane);
                 let (e, down) = ask.exp.with_distance(l, l.mul(scale, l.sub(reference, x)));
                 let first = l.mul(e, down);
                 sums[0] = l.add(sums[0], e);
@@ -111,20 +114,29 @@ fn largest<E: Float, L: Lanes<E>>(
 #[inline(always)]
 fn exponentials<E: Float, L: Lanes<E>>(
     l: L,
-    LaneAsk { exp, scale, .. }: LaneAsk<'_, E, L::V>,
+    LaneAsk { exp, scale, ahead, .. }: LaneAsk<'_, E, L::V>,
     reference: L::V,
     planes: &mut [E],
 ) {
     if scale == E::ONE {
         for plane in planes.chunks_exact_mut(L::LANES) {
+            next_block(l, plane, ahead);
             l.store(exp.of(l, l.sub(reference, l.load(plane))), plane);
         }
     } else {
         let scale = l.splat(scale);
         for plane in planes.chunks_exact_mut(L::LANES) {
+            next_block(l, plane, ahead);
             l.store(exp.of(l, l.mul(scale, l.sub(reference, l.load(plane)))), plane);
         }
     }
+}
+
+/// Asks for as much of the next block: it comes from memory while there is much to compute.
+#[inline(always)]
+pub(super) fn next_block<E: Float, L: Lanes<E>>(l: L, plane: &[E], [source, target]: [usize; 2]) {
+    walk::next_row(l, plane, source);
+    walk::next_row(l, plane, target);
 }
 
 /// The sum over all classes.

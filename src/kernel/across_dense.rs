@@ -6,6 +6,7 @@ use super::dense::Mass;
 use crate::elem::Float;
 use crate::elementary::{exp, ln_of_share};
 use crate::isa::Lanes;
+use crate::walk;
 
 /// The largest logit of each lane, and the first class that has it; class 0 if there is none.
 #[derive(Clone, Copy)]
@@ -122,11 +123,12 @@ impl<V: Copy> LaneMasses<V> {
     }
 }
 
-/// Turns `e^u` into the gradient; `slopes` are those of a cap that the logits have gone through.
+/// Turns `e^u` into the gradient; `slopes` are those of a cap that the logits have gone through. What lies `ahead`
+/// bytes behind the masses is asked for.
 #[inline(always)]
 pub(crate) fn gradient<E: Float, L: Lanes<E>>(
     l: L,
-    lanes: &LaneGradient<L::V>,
+    (lanes, ahead): (&LaneGradient<L::V>, usize),
     planes: &mut [E],
     masses: &[E],
     slopes: Option<&[E]>,
@@ -134,6 +136,7 @@ pub(crate) fn gradient<E: Float, L: Lanes<E>>(
     let minus_spread = l.sub(l.splat(E::ZERO), lanes.spread);
     let rows = planes.chunks_exact_mut(L::LANES).zip(masses.chunks_exact(L::LANES));
     for (c, (plane, a)) in rows.enumerate() {
+        walk::next_row(l, a, ahead);
         let product = l.mul(l.load(plane), lanes.factor);
         let other = l.mul_add(minus_spread, l.load(a), product);
         let class = l.splat(E::from_class(c));

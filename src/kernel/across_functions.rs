@@ -25,6 +25,8 @@ pub(crate) struct RowBlock<'a, E> {
     /// Becomes `Σ e^(x - max)`, which is positive unless a logit is NaN or `+inf`, or all are `-inf`; then the
     /// log-sum-exp, or what a row is multiplied by or lessened by.
     pub(crate) sum: &'a mut [E],
+    /// How many bytes behind the planes lies what is read and written next: that is asked for.
+    pub(crate) ahead: [usize; 2],
 }
 
 impl<E: Float> RowBlock<'_, E> {
@@ -57,6 +59,9 @@ impl<E: Float> RowBlock<'_, E> {
                     let planes = &mut planes[start * L::LANES..end * L::LANES];
                     for plane in planes.chunks_exact_mut(L::LANES) {
                         let x = &mut plane[of_lanes.clone()];
+                        let [source, target] = self.ahead;
+                        walk::next_row(r, x, source);
+                        walk::next_row(r, x, target);
                         let e = exp.of(r, r.sub(reference, r.load(x)));
                         if function == Function::Softmax {
                             r.store(e, x);
