@@ -87,7 +87,6 @@ impl<'a, T> Rows<'a, T> {
     }
 
     /// Whole rows of at least one element, one after the other.
-    #[cfg(feature = "linear")]
     pub(crate) fn packed(data: &'a [T], classes: usize) -> Self {
         Rows { data, shape: Shape { rows: data.len() / classes, classes, row_stride: classes } }
     }

@@ -263,19 +263,19 @@ pub(crate) fn sum<E: Float, L: Lanes<E>, const N: usize>(
 }
 
 /// Sums of `f` over the elements of `x` and `y`, which have the same length: for the pads, `f` must be
-/// 0.
+/// 0. What lies `ahead` bytes behind `y` is asked for.
 #[inline(always)]
 pub(crate) fn sum2<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
     (x, x_skip): (&[E], Skip<E>),
-    (y, y_skip): (&[E], Skip<E>),
+    (y, y_skip, ahead): (&[E], Skip<E>, usize),
     f: impl Fn(Register<E, L>, Register<E, L>) -> [Register<E, L>; N] + Copy,
 ) -> [L::V; N] {
     let r = l.register();
     blocks2(
         l,
         (x, x_skip),
-        (y, y_skip),
+        (y, y_skip, ahead),
         #[inline(always)]
         |x, y| {
             whole_block(
@@ -296,7 +296,7 @@ pub(crate) fn sum2<E: Float, L: Lanes<E>, const N: usize>(
 pub(crate) fn sum2_in_steps<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
     (x, x_skip): (&[E], Skip<E>),
-    (y, y_skip): (&[E], Skip<E>),
+    (y, y_skip, ahead): (&[E], Skip<E>, usize),
     of_y: impl Fn(Register<E, L>) -> Register<E, L> + Copy,
     f: impl Fn([Register<E, L>; 3]) -> [Register<E, L>; N] + Copy,
 ) -> [L::V; N] {
@@ -305,7 +305,7 @@ pub(crate) fn sum2_in_steps<E: Float, L: Lanes<E>, const N: usize>(
     blocks2(
         l,
         (x, x_skip),
-        (y, y_skip),
+        (y, y_skip, ahead),
         #[inline(always)]
         |x, y| {
             let room = &mut room.0[..BLOCK * L::LANES];
@@ -344,7 +344,7 @@ pub(crate) fn step<E: Float, R: Lanes<E>>(
 fn blocks2<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
     (x, x_skip): (&[E], Skip<E>),
-    (y, y_skip): (&[E], Skip<E>),
+    (y, y_skip, ahead): (&[E], Skip<E>, usize),
     mut f: impl FnMut(&[E], &[E]) -> [L::V; N],
 ) -> [L::V; N] {
     let y = &y[..x.len()];
@@ -360,6 +360,7 @@ fn blocks2<E: Float, L: Lanes<E>, const N: usize>(
                 Some(block) => block,
                 None => &x[start..end],
             };
+            next_row(l.register(), &y[start..end], ahead);
             let y = match y_skip.padded(l, y, start, end, &mut y_room) {
                 Some(block) => block,
                 None => &y[start..end],
@@ -384,12 +385,12 @@ fn whole<E: Float, L: Lanes<E>>(
 }
 
 /// `target[i]` is the first of `f(source[i])`; returns the sums of all `f`, added as in [`sum`]. What lies `ahead`
-/// bytes further is asked for, and, if `BESIDE`, what lies `beside` bytes further.
+/// bytes further is asked for.
 #[inline(always)]
-pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize, const BESIDE: bool>(
+pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
     io: &mut RowIo<'_, E>,
-    (ahead, beside): (usize, usize),
+    ahead: usize,
     skip: Skip<E>,
     f: impl Fn(Register<E, L>) -> [Register<E, L>; N] + Copy,
 ) -> [L::V; N] {
@@ -408,7 +409,7 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize, const BESIDE: bool>
             if let Some(block) = &padded {
                 moved = shift(block, &io.source()[start..end]);
             }
-            let (ahead, beside) = (ahead.wrapping_add(moved), beside.wrapping_add(moved));
+            let ahead = ahead.wrapping_add(moved);
             let block = match padded {
                 Some(block) => RowIo::InPlace(block),
                 None => io.part(start, start + BLOCK * L::LANES),
@@ -420,9 +421,6 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize, const BESIDE: bool>
                     |at| {
                         let end = at + L::Register::LANES;
                         next_row(r, &source[at..end], ahead);
-                        if BESIDE {
-                            next_row(r, &source[at..end], beside);
-                        }
                         next_row(r, &target[at..end], ahead);
                         let y = f(r.load(&source[at..end]));
                         r.store(y[0], &mut target[at..end]);
@@ -436,9 +434,6 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize, const BESIDE: bool>
                         let end = at + L::Register::LANES;
                         let data = &mut data[at..end];
                         next_row(r, data, ahead);
-                        if BESIDE {
-                            next_row(r, data, beside);
-                        }
                         let y = f(r.load(data));
                         r.store(y[0], data);
                         y

@@ -3,18 +3,21 @@
 use super::block::Block;
 use super::few::{SideBySide, are_few};
 use super::few_dense::FewDense;
-use super::logit_map::{CapRoom, LogitMap, canonical, masses};
+use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical, masses};
 use super::room::Room;
 use super::sparse::Pass;
-use super::{Weighing, split_rows};
+use super::{Weighing, rows_together, split_rows};
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::argmax::Largest;
-use crate::kernel::dense::{Mass, NegativeEntropyOfLogs, Shortfall, ShortfallAndEntropy};
-use crate::kernel::stats::{Ask, Moments, Spread, StatsInto};
-use crate::loss::row::{Apart, OfTargets};
+use crate::kernel::dense::{Entropy, Mass, Masses, OfTargets, SumsOfRows, SumsOfTile, Tile};
+use crate::kernel::gradient::Gradient;
+use crate::kernel::stats::{Ask, Moments, Spread, Stats};
+use crate::kernel::stats_rows::AskRows;
+use crate::loss::row::{self, LabelTerms, TOGETHER, TargetRows};
 use crate::par::{Job, SUMS};
-use crate::view::{RowIo, Rows};
+use crate::view::{Io, Rows};
+use core::ops::Range;
 
 /// What is the same for all rows of a call.
 #[derive(Clone, Copy, Debug)]
@@ -76,108 +79,214 @@ impl<E: Float> Job for DenseJob<'_, E> {
         if are_few(self.targets.classes()) {
             return token.run(SideBySide(FewDense { job: self, rooms: &mut rooms.blocks }));
         }
+        let (rows, classes) = self.targets.shape();
+        let together = rows_together(2 * E::TILE, classes);
         let mut totals = [0.0; SUMS];
-        for row in 0..self.rows() {
-            let t = self.targets.row(row);
+        let mut start = 0;
+        while start < rows {
+            let end = rows.min(start + together);
+            let read = self.read(start..end, rooms);
+            self.finish(start..end, &read, rooms, &mut totals);
+            start = end;
+        }
+        totals
+    }
+}
+
+/// Some rows between the passes over them.
+struct Read {
+    rows: TargetRows,
+    /// The first class with the largest logit of each.
+    tops: [Option<usize>; TOGETHER],
+}
+
+impl Read {
+    /// Enters what the targets come to, and the statistics of the other classes.
+    fn enter<E: Float>(&mut self, i: usize, of: OfTargets<E>, on_top: E, others: &Stats) {
+        self.tops[i] = Some(of.top);
+        self.rows.labels.enter(i, others, of.label.to_f64());
+        [self.rows.labels.shortfall[i], self.rows.total[i], self.rows.negative_entropy[i]] =
+            of.sums;
+        self.rows.on_top[i] = on_top.to_f64();
+    }
+}
+
+impl<E: Float> DenseJob<'_, E> {
+    /// Reads some rows; those of at most a tile leave `e^u` where their gradient will be.
+    fn read(&mut self, rows: Range<usize>, rooms: &mut Rooms<E>) -> Read {
+        let mut read = Read { rows: TargetRows::default(), tops: [None; TOGETHER] };
+        for (i, row) in rows.clone().enumerate() {
             let upstream = self.upstream.map_or(1.0, |u| u[row].to_f64());
-            let [loss, z] = match &mut self.pass {
-                Pass::LossOnly(logits) => {
-                    let x = logits.row(row);
-                    self.recipe.row(token, x, None, t, upstream, rooms)
+            read.rows.labels.weight[i] = 1.0;
+            read.rows.labels.outer[i] = self.recipe.logits.scale * upstream;
+        }
+        let capped = self.recipe.logits.softcap.is_some();
+        let is_read = matches!(self.pass, Pass::LossOnly(_));
+        if self.targets.classes() > E::TILE || (is_read && capped) {
+            let logits = self.pass.logits();
+            for (i, row) in rows.enumerate() {
+                let (x, t) = (logits.row(row), self.targets.row(row));
+                let (of, on_top, others) = self.recipe.read(self.token, x, t, rooms);
+                read.enter(i, of, on_top, &others);
+            }
+        } else {
+            self.read_tiles(rows, rooms, &mut read);
+        }
+        read
+    }
+
+    /// Rows of at most a tile, all of which are read by one pass before the next.
+    fn read_tiles(&mut self, rows: Range<usize>, rooms: &mut Rooms<E>, read: &mut Read) {
+        let (token, recipe) = (self.token, self.recipe);
+        let (start, count, width) = (rows.start, rows.len(), self.targets.classes());
+        let targets = self.targets.split_at(start).1;
+        let masses = recipe.masses_of_rows(token, targets, count, &mut rooms.masses);
+        let sums = |logits: Rows<'_, E>| {
+            let logits = logits.split_at(start).1;
+            let (entropy, mut out) = (recipe.entropy(), [OfTargets::default(); TOGETHER]);
+            let rows = &mut out[..count];
+            token.run(SumsOfRows { logits, targets, masses, entropy, out: rows });
+            (out, out.map(|of| Some(of.top)))
+        };
+        let scale = recipe.logits.factor();
+        let ask = Ask { excluded: None, scale, moments: Moments::None, spread: Spread::Off };
+        let of_targets;
+        let (_, others) = match &mut self.pass {
+            Pass::LossOnly(logits) => {
+                (of_targets, read.tops) = sums(*logits);
+                AskRows { start, count, ask, labels: Some(&read.tops) }.of_rows(token, *logits)
+            }
+            Pass::Gradient(io) if recipe.logits.softcap.is_none() => {
+                (of_targets, read.tops) = sums(io.source());
+                AskRows { start, count, ask, labels: Some(&read.tops) }.into_rows(token, io)
+            }
+            Pass::Gradient(io) => {
+                for (i, row) in rows.enumerate() {
+                    recipe.logits.capped_in_target(token, io.row(row), &mut rooms.cap, i * width);
                 }
-                Pass::Gradient(io) => {
-                    let io = io.row(row);
-                    self.recipe.row(token, &[], Some(io), t, upstream, rooms)
-                }
-            };
+                (of_targets, read.tops) = sums(io.target().as_rows());
+                let all = 0..io.shape().0;
+                let io = &mut Io::InPlace(io.target().between(all));
+                AskRows { start, count, ask, labels: Some(&read.tops) }.into_rows(token, io)
+            }
+        };
+        for (i, of) in of_targets[..count].iter().enumerate() {
+            read.enter(i, *of, masses.row(i)[of.top], &others[i]);
+        }
+    }
+
+    /// The losses of these rows, and the gradient.
+    fn finish(
+        &mut self,
+        rows: Range<usize>,
+        read: &Read,
+        rooms: &mut Rooms<E>,
+        totals: &mut [f64; SUMS],
+    ) {
+        let (token, recipe, width) = (self.token, self.recipe, self.targets.classes());
+        let mut terms = LabelTerms::default();
+        token.run(row::OfTargets {
+            scale: recipe.logits.factor::<E>().to_f64(),
+            z_loss: recipe.z_loss,
+            gradient: [recipe.weighing.gradient, recipe.weighing.z_gradient],
+            rows: &read.rows,
+            count: rows.len(),
+            out: &mut terms,
+        });
+        for (i, row) in rows.enumerate() {
+            let [loss, z] = [terms.loss[i], terms.z[i]];
             if let Some(losses) = &mut self.losses {
                 let loss = loss + z;
                 losses[row] = if loss.is_nan() { E::NAN } else { E::from_f64(loss) };
             }
             totals[0] += loss;
             totals[1] += z;
+            let Pass::Gradient(io) = &mut self.pass else { continue };
+            let mut io = io.row(row);
+            if loss.is_nan() {
+                io.target().fill(E::NAN);
+                continue;
+            }
+            let t = self.targets.row(row);
+            let coefficients = [terms.factor[i], terms.spread[i], terms.at_label[i]];
+            let [factor, spread, at_label] = coefficients.map(E::from_f64);
+            let mut map = Gradient { factor, spread, weights: Some(t) };
+            let (max, fixed) = (read.rows.labels.max[i], (read.tops[i].unwrap_or(0), at_label));
+            if width <= E::TILE {
+                // The masses of these rows are there still.
+                if !recipe.mass.is_target() {
+                    map.weights = Some(&rooms.masses.get((i + 1) * width)[i * width..]);
+                }
+                let gradient = RowGradient { map, max, fixed };
+                let slopes = (&mut rooms.cap, i * width);
+                recipe.logits.gradient_of_exps(token, io.target(), gradient, slopes);
+            } else {
+                let gradient = RowGradient { map, max, fixed };
+                let targets = Some((&recipe.mass, t, &mut rooms.masses));
+                let cap = &mut rooms.cap;
+                recipe.logits.gradient_of_logits(token, io.reborrow(), gradient, targets, cap);
+            }
+            canonical(io.target(), coefficients);
         }
-        totals
     }
 }
 
 impl<E: Float> DenseRecipe<'_, E> {
-    /// `Σ a (max - x)`, `Σ a` and, of a divergence, `Σ t ln t` over a tile of logits, with its masses and targets.
-    fn sums(&self, token: Token, x: &[E], (a, t): (&[E], &[E]), max: E) -> [f64; 3] {
-        if self.divergence && self.mass.is_target() {
-            return token.run(ShortfallAndEntropy { x, t, max });
+    fn entropy(&self) -> Entropy {
+        match self.mass {
+            _ if !self.divergence => Entropy::None,
+            Mass::Exp => Entropy::OfLogs,
+            Mass::Target | Mass::Mixed { .. } => Entropy::OfShares,
         }
-        let [below, total] = token.run(Shortfall { x, a, max });
-        let entropy = if self.divergence { token.run(NegativeEntropyOfLogs(t)) } else { 0.0 };
-        [below, total, entropy]
     }
 
-    /// The loss and z-loss of a row of logits `x`, or of those in `io`, which become the gradient.
-    fn row(
+    /// The masses of the first `count` of some rows.
+    fn masses_of_rows<'t>(
+        &self,
+        token: Token,
+        targets: Rows<'t, E>,
+        count: usize,
+        room: &'t mut Room<E>,
+    ) -> Rows<'t, E> {
+        if self.mass.is_target() {
+            return targets;
+        }
+        let width = targets.classes();
+        let out = room.get(count * width);
+        for (row, out) in out.chunks_exact_mut(width).enumerate() {
+            token.run(Masses { mass: &self.mass, t: targets.row(row), start: 0, out });
+        }
+        Rows::packed(out, width)
+    }
+
+    /// What the targets of a row come to, the mass on its largest logit, and the statistics of the other classes: tile
+    /// by tile.
+    fn read(
         &self,
         token: Token,
         x: &[E],
-        io: Option<RowIo<'_, E>>,
         t: &[E],
-        upstream: f64,
         Rooms { cap, masses: room, .. }: &mut Rooms<E>,
-    ) -> [f64; 2] {
-        let keep = t.len() <= E::TILE;
-        let mut io = match io {
-            Some(io) if keep => Some(self.logits.capped_in_target(token, io, cap, 0)),
-            other => other,
-        };
-        // Of the capped logits, unless they are capped tile by tile.
-        let logits = if keep && io.is_some() { self.logits.without_cap() } else { self.logits };
-        let given = x;
-        let x = match &io {
-            Some(io) => io.source(),
-            None => given,
-        };
-        let scale = self.logits.factor::<E>();
+    ) -> (OfTargets<E>, E, Stats) {
         let (_, top) = token.run(Largest(x));
-        let label = logits.one(token, x[top]);
-        let (mut sums, mut on_top) = ([0.0; 3], 0.0);
+        let max = self.logits.one(token, x[top]);
+        let (mut of, mut on_top) = (OfTargets { top, label: max, sums: [0.0; 3] }, E::ZERO);
+        let entropy = self.entropy();
         for (i, (x, t)) in x.chunks(E::TILE).zip(t.chunks(E::TILE)).enumerate() {
-            let x = logits.tile(token, x, cap);
+            let x = self.logits.tile(token, x, cap);
             let a = masses(token, &self.mass, t, i * E::TILE, room);
-            for (sum, of_tile) in sums.iter_mut().zip(self.sums(token, x, (a, t), label)) {
+            let tile = Tile { x, t, a, ahead: size_of_val(t) };
+            let of_tile = token.run(SumsOfTile { tile, max, entropy });
+            for (sum, of_tile) in of.sums.iter_mut().zip(of_tile) {
                 *sum += of_tile;
             }
             if let Some(mass) = top.checked_sub(i * E::TILE).and_then(|top| a.get(top)) {
-                on_top = mass.to_f64();
+                on_top = *mass;
             }
         }
-        let [shortfall, total, entropy] = sums;
+        let scale = self.logits.factor::<E>();
         let ask = Ask { excluded: Some(top), scale, moments: Moments::None, spread: Spread::Off };
-        let others = match &mut io {
-            Some(io) if keep => token.run(StatsInto { io, ask, seek: false, beside: t }).0,
-            Some(io) => logits.stats(token, io.source(), ask, cap),
-            None => logits.stats(token, given, ask, cap),
-        };
-        let apart = Apart { others, label: label.to_f64(), scale: scale.to_f64() };
-        let row = token.run(OfTargets { apart, total, on_top, shortfall, z_loss: self.z_loss });
-        let value = row.terms.loss + entropy;
-        let lost = row.nll.loss.is_nan() || value.is_nan();
-        let result = if lost { [f64::NAN, 0.0] } else { [value, row.z.0] };
-        let Some(io) = &mut io else { return result };
-        if lost {
-            io.target().fill(E::NAN);
-            return result;
-        }
-        let outer = self.logits.scale * upstream;
-        let (mut gradient, coefficients) =
-            self.weighing.gradient(outer, &row, Some(t), others.max, top);
-        if keep {
-            // The masses of the one tile are there still.
-            gradient.map.weights = Some(if self.mass.is_target() { t } else { room.get(t.len()) });
-            self.logits.gradient_of_exps(token, io.target(), gradient, (cap, 0));
-        } else {
-            let targets = Some((&self.mass, t, room));
-            self.logits.gradient_of_logits(token, io.reborrow(), gradient, targets, cap);
-        }
-        canonical(io.target(), coefficients);
-        result
+        (of, on_top, self.logits.stats(token, x, ask, cap))
     }
 }
 

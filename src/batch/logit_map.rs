@@ -94,14 +94,6 @@ impl LogitMap {
         if self.softcap.is_some() { E::ONE } else { E::from_f64(self.scale) }
     }
 
-    /// The same of logits that are capped already.
-    pub(crate) fn without_cap(self) -> Self {
-        match self.softcap {
-            Some(_) => LogitMap::PLAIN,
-            None => self,
-        }
-    }
-
     /// One logit.
     pub(crate) fn one<E: Float>(&self, token: Token, x: E) -> E {
         let (mut x, mut slope) = ([x], [E::ZERO]);

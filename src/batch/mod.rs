@@ -23,10 +23,7 @@ mod statistics;
 mod strided;
 mod two_classes;
 
-use crate::elem::Float;
-use crate::kernel::gradient::Gradient;
-use crate::loss::row::{RowTerms, TOGETHER};
-use logit_map::RowGradient;
+use crate::loss::row::TOGETHER;
 
 pub use crate::kernel::dense::Mass;
 pub use crate::kernel::elementary::{Elementwise, Function};
@@ -59,28 +56,6 @@ pub struct Weighing {
     pub(crate) z_gradient: f64,
     /// The divisor is 0: every gradient is 0.
     pub(crate) no_weight: bool,
-}
-
-impl Weighing {
-    /// The gradient of a row from its terms, times `outer`, and the coefficients it is made of.
-    fn gradient<'w, E: Float>(
-        &self,
-        outer: f64,
-        row: &RowTerms,
-        weights: Option<&'w [E]>,
-        max: f64,
-        class: usize,
-    ) -> (RowGradient<'w, E>, [f64; 3]) {
-        let RowTerms { nll, terms, z } = row;
-        let scale = outer * self.gradient;
-        let z_prob = if z.1 == 0.0 { 0.0 } else { outer * self.z_gradient * z.1 };
-        let factor = (scale * terms.prob + z_prob) * nll.max_prob;
-        let spread = scale * terms.spread;
-        let at_class = scale * terms.label + z_prob * nll.label_prob;
-        let map = Gradient { factor: E::from_f64(factor), spread: E::from_f64(spread), weights };
-        let gradient = RowGradient { map, max, fixed: (class, E::from_f64(at_class)) };
-        (gradient, [factor, spread, at_class])
-    }
 }
 
 /// Cuts an optional slice with one element for each row.

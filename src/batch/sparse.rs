@@ -341,14 +341,14 @@ impl<E: Float> AskRows<'_, E> {
         of_labels
     }
 
-    fn of_rows(self, token: Token, logits: Rows<'_, E>) -> LabelsAndStats<E> {
+    pub(super) fn of_rows(self, token: Token, logits: Rows<'_, E>) -> LabelsAndStats<E> {
         let mut stats = [Stats::NONE; TOGETHER];
         token.run(StatsOfRows { logits, rows: self, out: &mut stats[..self.count] });
         (self.labels_in(logits), stats)
     }
 
     /// Leaves `e^u` in the target of each row.
-    fn into_rows(self, token: Token, io: &mut Io<'_, E>) -> LabelsAndStats<E> {
+    pub(super) fn into_rows(self, token: Token, io: &mut Io<'_, E>) -> LabelsAndStats<E> {
         let labels = self.labels_in(io.source());
         let mut stats = [Stats::NONE; TOGETHER];
         token.run(StatsIntoRows { io, rows: self, out: &mut stats[..self.count] });
@@ -458,7 +458,7 @@ impl<'a, E: Float> Recipe<'a, E> {
         }
         let mut io = self.logits.capped_in_target(token, io, room, slopes);
         let label = io.source()[ask.excluded.unwrap_or(0)];
-        let (others, argmax) = token.run(StatsInto { io: &mut io, ask, seek, beside: &[] });
+        let (others, argmax) = token.run(StatsInto { io: &mut io, ask, seek });
         (label, others, argmax)
     }
 }

@@ -1,9 +1,10 @@
-//! The pass over a row of logits and its targets.
+//! The pass over rows of logits and their targets.
 
+use super::{argmax, stats};
 use crate::elem::Float;
 use crate::elementary::{LnTerm, exp};
-use crate::isa::{Kernel, Lanes};
-use crate::view::RowIo;
+use crate::isa::{Kernel, Lanes, distance};
+use crate::view::{RowIo, Rows};
 use crate::walk::{self, Skip};
 
 /// How the mass `a_j` of a class comes from its target `t_j`.
@@ -72,49 +73,61 @@ impl<E: Float> Kernel<E> for Masses<'_, E> {
     }
 }
 
-/// `Σ a (max - x)` and `Σ a` over a tile; `0 · inf` is 0.
-pub(crate) struct Shortfall<'a, E> {
+/// A tile of logits, of their targets, and of the masses that these are or stand for.
+#[derive(Clone, Copy)]
+pub(crate) struct Tile<'a, E> {
     pub(crate) x: &'a [E],
+    pub(crate) t: &'a [E],
     pub(crate) a: &'a [E],
-    pub(crate) max: E,
+    /// How many bytes behind the targets lie those that are read next: they are asked for.
+    pub(crate) ahead: usize,
 }
 
-impl<E: Float> Kernel<E> for Shortfall<'_, E> {
-    type Out = [f64; 2];
+/// What a divergence adds to `Σ a (max - x)` and `Σ a`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entropy {
+    /// Nothing: it is a cross-entropy.
+    None,
+    /// `Σ t ln t`: the targets are probabilities, and the masses.
+    OfShares,
+    /// `Σ e^t t`: they are log-probabilities.
+    OfLogs,
+}
+
+impl<E: Float> Tile<'_, E> {
+    /// `Σ a (max - x)`, `Σ a` and the negative entropy; `0 · inf` and `0 ln 0` are 0.
+    #[inline(always)]
+    fn sums<L: Lanes<E>>(self, l: L, max: E, entropy: Entropy) -> [f64; 3] {
+        if entropy == Entropy::OfShares {
+            return self.shortfall_and_entropy(l, max);
+        }
+        let [below, total] = self.shortfall(l, max);
+        let of_logs = entropy == Entropy::OfLogs;
+        [below, total, if of_logs { negative_entropy_of_logs(l, self.t) } else { 0.0 }]
+    }
 
     #[inline(always)]
-    fn run<L: Lanes<E>>(self, l: L) -> [f64; 2] {
-        let Shortfall { x, a, max } = self;
+    fn shortfall<L: Lanes<E>>(self, l: L, max: E) -> [f64; 2] {
         let r = l.register();
         let (zero, top) = (r.splat(E::ZERO), r.splat(max));
+        // Masses that are not the targets lie in a room of their own.
+        let to_next = distance(self.a, &self.t[..0]).wrapping_add(self.ahead);
         let sums = walk::sum2(
             l,
-            (x, Skip::past_the_end(max)),
-            (a, Skip::past_the_end(E::ZERO)),
+            (self.x, Skip::past_the_end(max)),
+            (self.a, Skip::past_the_end(E::ZERO), to_next),
             #[inline(always)]
             |x, a| [r.select_eq(a, zero, zero, r.mul(a, r.sub(top, x))), a],
         );
         walk::totals(l, sums)
     }
-}
 
-/// `Σ t (max - x)`, `Σ t` and `Σ t ln t` over a tile of probabilities; `0 · inf` and `0 ln 0` are 0.
-///
-/// The profile (AVX2, `f32`): of a register's 8 targets 36 instructions for the logarithm, a third of them loads of
-/// its constants, 13 for the sums, 2 to see that no target is negative. The logarithm is a long chain, of which the
-/// processor can look at four at a time: it is a loop of its own, and its polynomial goes by halves.
-pub(crate) struct ShortfallAndEntropy<'a, E> {
-    pub(crate) x: &'a [E],
-    pub(crate) t: &'a [E],
-    pub(crate) max: E,
-}
-
-impl<E: Float> Kernel<E> for ShortfallAndEntropy<'_, E> {
-    type Out = [f64; 3];
-
+    /// The profile (AVX2, `f32`): of a register's 8 targets 36 instructions for the logarithm, a third of them loads
+    /// of its constants, 13 for the sums, 2 to see that no target is negative. The logarithm is a long chain, of which
+    /// the processor can look at four at a time: it is a loop of its own, and its polynomial goes by halves.
     #[inline(always)]
-    fn run<L: Lanes<E>>(self, l: L) -> [f64; 3] {
-        let ShortfallAndEntropy { x, t, max } = self;
+    fn shortfall_and_entropy<L: Lanes<E>>(self, l: L, max: E) -> [f64; 3] {
+        let Tile { x, t, ahead, .. } = self;
         let r = l.register();
         let (zero, top) = (r.splat(E::ZERO), r.splat(max));
         if are_shares(l, t) {
@@ -122,7 +135,7 @@ impl<E: Float> Kernel<E> for ShortfallAndEntropy<'_, E> {
             let sums = walk::sum2_in_steps(
                 l,
                 (x, Skip::past_the_end(max)),
-                (t, Skip::past_the_end(E::ZERO)),
+                (t, Skip::past_the_end(E::ZERO), ahead),
                 #[inline(always)]
                 |t| ln.of(r, t),
                 #[inline(always)]
@@ -136,8 +149,69 @@ impl<E: Float> Kernel<E> for ShortfallAndEntropy<'_, E> {
                 return sums;
             }
         }
-        let [below, total] = Shortfall { x, a: t, max }.run(l);
+        let [below, total] = self.shortfall(l, max);
         [below, total, negative_entropy_with_care(l, t)]
+    }
+}
+
+/// The sums over a tile; `max` is the largest logit of the row.
+pub(crate) struct SumsOfTile<'a, E> {
+    pub(crate) tile: Tile<'a, E>,
+    pub(crate) max: E,
+    pub(crate) entropy: Entropy,
+}
+
+impl<E: Float> Kernel<E> for SumsOfTile<'_, E> {
+    type Out = [f64; 3];
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(self, l: L) -> [f64; 3] {
+        self.tile.sums(l, self.max, self.entropy)
+    }
+}
+
+/// What is known of a row's targets.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct OfTargets<E> {
+    /// The first class with the largest logit, and that logit.
+    pub(crate) top: usize,
+    pub(crate) label: E,
+    /// `Σ a (max - x)`, `Σ a` and the negative entropy.
+    pub(crate) sums: [f64; 3],
+}
+
+/// The same of some rows of at most a tile. The largest logits of all of them come before the sums of any: a sum waits
+/// for the largest of its row, and the next row for neither.
+pub(crate) struct SumsOfRows<'a, E> {
+    pub(crate) logits: Rows<'a, E>,
+    pub(crate) targets: Rows<'a, E>,
+    pub(crate) masses: Rows<'a, E>,
+    pub(crate) entropy: Entropy,
+    pub(crate) out: &'a mut [OfTargets<E>],
+}
+
+impl<E: Float> Kernel<E> for SumsOfRows<'_, E> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(self, l: L) {
+        let SumsOfRows { logits, targets, masses, entropy, out } = self;
+        for (row, out) in out.iter_mut().enumerate() {
+            out.label = stats::max(l, logits.row(row), Skip::past_the_end(E::NEG_INFINITY));
+        }
+        for (row, out) in out.iter_mut().enumerate() {
+            // There is none where a NaN makes the largest of no use.
+            out.top = match argmax::first(l, logits.row(row), out.label) {
+                Some(top) => top,
+                None => 0,
+            };
+        }
+        let ahead = out.len().wrapping_mul(targets.stride()).wrapping_mul(size_of::<E>());
+        for (row, out) in out.iter_mut().enumerate() {
+            let (x, t, a) = (logits.row(row), targets.row(row), masses.row(row));
+            out.label = x[out.top];
+            out.sums = Tile { x, t, a, ahead }.sums(l, out.label, entropy);
+        }
     }
 }
 
@@ -178,27 +252,20 @@ fn negative_entropy_with_care<E: Float, L: Lanes<E>>(l: L, t: &[E]) -> f64 {
 }
 
 /// `Σ e^t t` over a tile of log-probabilities; of `-inf` it is 0.
-pub(crate) struct NegativeEntropyOfLogs<'a, E>(pub(crate) &'a [E]);
-
-impl<E: Float> Kernel<E> for NegativeEntropyOfLogs<'_, E> {
-    type Out = f64;
-
-    #[inline(always)]
-    fn run<L: Lanes<E>>(self, l: L) -> f64 {
-        let NegativeEntropyOfLogs(t) = self;
-        let r = l.register();
-        let zero = r.splat(E::ZERO);
-        let [sum] = walk::sum(
-            l,
-            t,
-            size_of_val(t),
-            Skip::past_the_end(E::NEG_INFINITY),
-            #[inline(always)]
-            |t| {
-                let p = exp(r, t);
-                [r.select_eq(p, zero, zero, r.mul(p, t))]
-            },
-        );
-        l.fold_add(sum).to_f64()
-    }
+#[inline(always)]
+fn negative_entropy_of_logs<E: Float, L: Lanes<E>>(l: L, t: &[E]) -> f64 {
+    let r = l.register();
+    let zero = r.splat(E::ZERO);
+    let [sum] = walk::sum(
+        l,
+        t,
+        size_of_val(t),
+        Skip::past_the_end(E::NEG_INFINITY),
+        #[inline(always)]
+        |t| {
+            let p = exp(r, t);
+            [r.select_eq(p, zero, zero, r.mul(p, t))]
+        },
+    );
+    l.fold_add(sum).to_f64()
 }

@@ -8,7 +8,7 @@ use super::argmax;
 use super::tree::Tree;
 use crate::elem::Float;
 use crate::elementary::{ExpTerm, exp_f64};
-use crate::isa::{Kernel, Lanes, Register, distance};
+use crate::isa::{Kernel, Lanes, Register};
 use crate::view::RowIo;
 use crate::walk::{self, Skip};
 
@@ -168,8 +168,6 @@ pub(crate) struct StatsInto<'a, 'r, E> {
     pub(crate) io: &'a mut RowIo<'r, E>,
     pub(crate) ask: Ask<'a, E>,
     pub(crate) seek: bool,
-    /// A row of another matrix, whose next row is asked for as well; or none.
-    pub(crate) beside: &'a [E],
 }
 
 impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
@@ -177,7 +175,7 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) -> (Stats, usize) {
-        let StatsInto { io, ask, seek, beside } = self;
+        let StatsInto { io, ask, seek } = self;
         let frame = Frame::new(l, io.source(), ask);
         let max = E::from_f64(frame.stats.max);
         let argmax = match ask.excluded {
@@ -188,11 +186,9 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
         let r = l.register();
         let exp = ExpTerm::new(r);
         let ahead = size_of_val(io.source());
-        let beside = if beside.is_empty() { ahead } else { distance(io.source(), beside) };
-        let ahead = (ahead, beside);
         if ask.moments != Moments::None {
             let (reference, scale) = (r.splat(frame.reference), r.splat(ask.scale));
-            let sums = walk::map_sum::<_, _, _, true>(
+            let sums = walk::map_sum(
                 l,
                 io,
                 ahead,
@@ -206,7 +202,7 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
             let [sum, first] = walk::totals(l, sums);
             return (Stats { sum, moments: [0.0 - first, 0.0], ..frame.stats }, argmax);
         }
-        let sum = frame.sum_into::<_, true>(l, ask.scale, &exp, io, ahead);
+        let sum = frame.sum_into(l, ask.scale, &exp, io, ahead);
         (Stats { sum, ..frame.stats }, argmax)
     }
 }
@@ -321,18 +317,18 @@ impl<E: Float> Frame<E> {
 
     /// The same; leaves `e^u` in the target.
     #[inline(always)]
-    pub(super) fn sum_into<L: Lanes<E>, const BESIDE: bool>(
+    pub(super) fn sum_into<L: Lanes<E>>(
         &self,
         l: L,
         scale: E,
         exp: &ExpTerm<Register<E, L>>,
         io: &mut RowIo<'_, E>,
-        ahead: (usize, usize),
+        ahead: usize,
     ) -> f64 {
         let r = l.register();
         let (reference, by) = (r.splat(self.reference), r.splat(scale));
         let [sum] = if scale == E::ONE {
-            walk::map_sum::<_, _, _, BESIDE>(
+            walk::map_sum(
                 l,
                 io,
                 ahead,
@@ -341,7 +337,7 @@ impl<E: Float> Frame<E> {
                 |x| [exp.of(r, r.sub(reference, x))],
             )
         } else {
-            walk::map_sum::<_, _, _, BESIDE>(
+            walk::map_sum(
                 l,
                 io,
                 ahead,
@@ -388,7 +384,7 @@ fn shortfall<E: Float, L: Lanes<E>>(
         let sums = walk::sum2(
             l,
             (x, skip),
-            (w, Skip { pad: E::ZERO, ..skip }),
+            (w, Skip { pad: E::ZERO, ..skip }, 0),
             #[inline(always)]
             |x, w| [r.select_eq(w, zero, zero, r.mul(w, r.sub(top, x))), w],
         );

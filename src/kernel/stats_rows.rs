@@ -99,8 +99,7 @@ impl<E: Float> Kernel<E> for StatsIntoRows<'_, '_, E> {
             |i, row, ask| {
                 let frame = Frame::of(out[i], ask);
                 let io = &mut io.row(row);
-                let ahead = (ahead, 0);
-                out[i].sum = frame.sum_into::<_, false>(l, ask.scale, &exp, io, ahead);
+                out[i].sum = frame.sum_into(l, ask.scale, &exp, io, ahead);
             },
         );
     }

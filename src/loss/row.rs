@@ -27,35 +27,6 @@ impl Apart {
     fn lead(&self) -> f64 {
         self.scale * (self.label - self.others.max)
     }
-
-    /// The largest of all logits.
-    #[inline(always)]
-    pub(crate) fn largest(&self) -> f64 {
-        if self.label < self.others.max { self.others.max } else { self.label }
-    }
-
-    /// The largest of all logits, scaled.
-    #[inline(always)]
-    pub(crate) fn top(&self) -> f64 {
-        self.largest() * self.scale
-    }
-}
-
-/// What a row's loss and gradient come to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RowTerms {
-    pub(crate) nll: Nll<f64>,
-    pub(crate) terms: Terms<f64>,
-    /// The z-loss, and what multiplies `p_j` in its gradient.
-    pub(crate) z: (f64, f64),
-}
-
-#[inline(always)]
-fn z_terms(lambda: f64, apart: &Apart, nll: &Nll<f64>) -> (f64, f64) {
-    if lambda == 0.0 {
-        return (0.0, 0.0);
-    }
-    z_loss::terms(One, lambda, apart.top() + nll.log_sum)
 }
 
 /// Rows that are worked on at once: registers of `f64` on every instruction set.
@@ -171,7 +142,6 @@ impl RegisterOfRows for OfLabels<'_> {
     #[inline(always)]
     fn run<R: Lanes<f64>>(&mut self, r: R, at: usize) {
         let end = at + R::LANES;
-        let (zero, nan) = (r.splat(0.0), r.splat(f64::NAN));
         let rows = self.rows;
         let nll = rows.nll(r, at, self.scale);
         let facts = Facts {
@@ -181,27 +151,47 @@ impl RegisterOfRows for OfLabels<'_> {
             shortfall: r.load(&rows.shortfall[at..end]),
         };
         let terms = self.loss.terms(r, &facts);
-        let (z, z_prob) = if self.z_loss == 0.0 {
+        let weight = r.load(&rows.weight[at..end]);
+        let loss = mass_times(r, weight, terms.loss);
+        let all = OfRegister { nll, terms: Terms { loss, ..terms } };
+        all.write(r, (self.scale, self.z_loss, self.gradient), (rows, at), self.out);
+    }
+}
+
+/// What a register of rows comes to; the loss times the weight.
+struct OfRegister<V> {
+    nll: Nll<V>,
+    terms: Terms<V>,
+}
+
+impl<V: Copy> OfRegister<V> {
+    /// Adds the z-loss, and writes the losses and the coefficients of the gradient.
+    #[inline(always)]
+    fn write<R: Lanes<f64, V = V>>(
+        &self,
+        r: R,
+        (scale, z_loss, gradient): (f64, f64, [f64; 2]),
+        (rows, at): (&LabelRows, usize),
+        out: &mut LabelTerms,
+    ) {
+        let end = at + R::LANES;
+        let OfRegister { nll, terms } = self;
+        let (zero, nan) = (r.splat(0.0), r.splat(f64::NAN));
+        let (z, z_prob) = if z_loss == 0.0 {
             (zero, zero)
         } else {
             let (max, label) = (r.load(&rows.max[at..end]), r.load(&rows.label[at..end]));
-            let top = r.mul(r.splat(self.scale), r.select_lt(label, max, max, label));
-            z_loss::terms(r, self.z_loss, r.add(top, nll.log_sum))
+            let top = r.mul(r.splat(scale), r.select_lt(label, max, max, label));
+            z_loss::terms(r, z_loss, r.add(top, nll.log_sum))
         };
-        let weight = r.load(&rows.weight[at..end]);
-        let loss = mass_times(r, weight, terms.loss);
-        let loss = r.select_eq(nll.loss, nll.loss, loss, nan);
-        let z = mass_times(r, weight, z);
+        let loss = r.select_eq(nll.loss, nll.loss, terms.loss, nan);
+        let z = mass_times(r, r.load(&rows.weight[at..end]), z);
         let outer = r.load(&rows.outer[at..end]);
-        let ours = r.mul(outer, r.splat(self.gradient[0]));
-        let z_prob = if self.z_loss == 0.0 {
-            zero
-        } else {
-            r.mul(r.mul(outer, r.splat(self.gradient[1])), z_prob)
-        };
-        let out = &mut *self.out;
+        let ours = r.mul(outer, r.splat(gradient[0]));
+        let z_prob =
+            if z_loss == 0.0 { zero } else { r.mul(r.mul(outer, r.splat(gradient[1])), z_prob) };
         r.store(loss, &mut out.loss[at..end]);
-        r.store(r.select_eq(nll.loss, nll.loss, z, zero), &mut out.z[at..end]);
+        r.store(r.select_eq(loss, loss, z, zero), &mut out.z[at..end]);
         let factor = r.mul(r.mul_add(ours, terms.prob, z_prob), nll.max_prob);
         r.store(factor, &mut out.factor[at..end]);
         r.store(r.mul(ours, terms.spread), &mut out.spread[at..end]);
@@ -210,28 +200,54 @@ impl RegisterOfRows for OfLabels<'_> {
     }
 }
 
-/// A loss with dense targets.
-pub(crate) struct OfTargets {
-    pub(crate) apart: Apart,
+/// What is known of some rows with a target for each class; one number for each row. The label is the class with the
+/// largest logit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TargetRows {
+    pub(crate) labels: LabelRows,
     /// `Σ a`
-    pub(crate) total: f64,
-    /// `a` of the class set apart.
-    pub(crate) on_top: f64,
-    /// `Σ a (max - x)`
-    pub(crate) shortfall: f64,
-    /// `λ`
-    pub(crate) z_loss: f64,
+    pub(crate) total: [f64; TOGETHER],
+    /// `a` of the label.
+    pub(crate) on_top: [f64; TOGETHER],
+    /// `Σ t ln t` of a divergence.
+    pub(crate) negative_entropy: [f64; TOGETHER],
 }
 
-impl Kernel<f64> for OfTargets {
-    type Out = RowTerms;
+/// The losses of rows with a target for each class.
+pub(crate) struct OfTargets<'a> {
+    /// What logits are multiplied by.
+    pub(crate) scale: f64,
+    /// `λ`
+    pub(crate) z_loss: f64,
+    /// Multiplies the gradient of the loss, and that of the z-loss.
+    pub(crate) gradient: [f64; 2],
+    pub(crate) rows: &'a TargetRows,
+    /// The first so many of them.
+    pub(crate) count: usize,
+    pub(crate) out: &'a mut LabelTerms,
+}
+
+impl Kernel<f64> for OfTargets<'_> {
+    type Out = ();
 
     #[inline(always)]
-    fn run<L: Lanes<f64>>(self, _: L) -> RowTerms {
-        let nll = self.apart.nll();
-        let shortfall = self.apart.scale * self.shortfall;
-        let terms = dense::terms(One, &nll, self.total, self.on_top, shortfall);
-        RowTerms { nll, terms, z: z_terms(self.z_loss, &self.apart, &nll) }
+    fn run<L: Lanes<f64>>(self, l: L) {
+        by_registers(l, self.count, self);
+    }
+}
+
+impl RegisterOfRows for OfTargets<'_> {
+    #[inline(always)]
+    fn run<R: Lanes<f64>>(&mut self, r: R, at: usize) {
+        let end = at + R::LANES;
+        let TargetRows { labels: rows, total, on_top, negative_entropy } = self.rows;
+        let nll = rows.nll(r, at, self.scale);
+        let shortfall = r.mul(r.splat(self.scale), r.load(&rows.shortfall[at..end]));
+        let (total, on_top) = (r.load(&total[at..end]), r.load(&on_top[at..end]));
+        let terms = dense::terms(r, &nll, total, on_top, shortfall);
+        let value = r.add(terms.loss, r.load(&negative_entropy[at..end]));
+        let all = OfRegister { nll, terms: Terms { loss: value, ..terms } };
+        all.write(r, (self.scale, self.z_loss, self.gradient), (rows, at), self.out);
     }
 }
 
