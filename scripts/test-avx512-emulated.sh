@@ -145,7 +145,7 @@ case "$(bochs --help 2>&1)" in *" -rc "*) debugger=(-rc "$work/commands") ;; esa
 
 say "booting (about 15 s), then running $(basename "$binary") $*"
 start=$SECONDS
-TERM=xterm timeout -s KILL -k 1 "${XENT_GUEST_TIMEOUT:-3000}" bochs -q -f "$work/bochsrc" ${debugger[@]+"${debugger[@]}"} \
+TERM=xterm timeout -s KILL -k 1 "${XENT_GUEST_TIMEOUT:-1000}" bochs -q -f "$work/bochsrc" ${debugger[@]+"${debugger[@]}"} \
   </dev/null >"$work/screen" 2>"$work/stderr" &
 emulator=$!
 # Holds the pipe open for the loop below until the emulator is gone, even if it never opens it.

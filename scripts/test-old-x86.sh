@@ -11,4 +11,5 @@ command -v qemu-x86_64-static >/dev/null || {
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64-static -cpu Nehalem"
 # Only the scalar path exists there, its multiply-adds are library calls.
 export XENT_REQUIRE_PATHS=scalar XENT_TEST_SMALL=1
-exec cargo test --test fingerprints --test paths "$@"
+# All features: as the whole test suite is built, so that nothing is built again after it.
+exec cargo test --all-features --test fingerprints --test paths "$@"

@@ -105,8 +105,7 @@ impl Read {
     fn enter<E: Float>(&mut self, i: usize, of: OfTargets<E>, on_top: E, others: &Stats) {
         self.tops[i] = Some(of.top);
         self.rows.labels.enter(i, others, of.label.to_f64());
-        [self.rows.labels.shortfall[i], self.rows.total[i], self.rows.negative_entropy[i]] =
-            of.sums;
+        [self.rows.labels.shortfall[i], self.rows.total[i]] = of.sums;
         self.rows.on_top[i] = on_top.to_f64();
     }
 }
@@ -270,7 +269,7 @@ impl<E: Float> DenseRecipe<'_, E> {
     ) -> (OfTargets<E>, E, Stats) {
         let (_, top) = token.run(Largest(x));
         let max = self.logits.one(token, x[top]);
-        let (mut of, mut on_top) = (OfTargets { top, label: max, sums: [0.0; 3] }, E::ZERO);
+        let (mut of, mut on_top) = (OfTargets { top, label: max, sums: [0.0; 2] }, E::ZERO);
         let entropy = self.entropy();
         for (i, (x, t)) in x.chunks(E::TILE).zip(t.chunks(E::TILE)).enumerate() {
             let x = self.logits.tile(token, x, cap);

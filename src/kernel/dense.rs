@@ -95,15 +95,15 @@ pub(crate) enum Entropy {
 }
 
 impl<E: Float> Tile<'_, E> {
-    /// `Σ a (max - x)`, `Σ a` and the negative entropy; `0 · inf` and `0 ln 0` are 0.
+    /// `Σ a (max - x)`, to which the negative entropy is added, and `Σ a`; `0 · inf` and `0 ln 0` are 0.
     #[inline(always)]
-    fn sums<L: Lanes<E>>(self, l: L, max: E, entropy: Entropy) -> [f64; 3] {
+    fn sums<L: Lanes<E>>(self, l: L, max: E, entropy: Entropy) -> [f64; 2] {
         if entropy == Entropy::OfShares {
             return self.shortfall_and_entropy(l, max);
         }
         let [below, total] = self.shortfall(l, max);
         let of_logs = entropy == Entropy::OfLogs;
-        [below, total, if of_logs { negative_entropy_of_logs(l, self.t) } else { 0.0 }]
+        [below + if of_logs { negative_entropy_of_logs(l, self.t) } else { 0.0 }, total]
     }
 
     #[inline(always)]
@@ -123,10 +123,10 @@ impl<E: Float> Tile<'_, E> {
     }
 
     /// The profile (AVX2, `f32`): of a register's 8 targets 36 instructions for the logarithm, a third of them loads
-    /// of its constants, 13 for the sums, 2 to see that no target is negative. The logarithm is a long chain, of which
+    /// of its constants, 11 for the sums, 2 to see that no target is negative. The logarithm is a long chain, of which
     /// the processor can look at four at a time: it is a loop of its own, and its polynomial goes by halves.
     #[inline(always)]
-    fn shortfall_and_entropy<L: Lanes<E>>(self, l: L, max: E) -> [f64; 3] {
+    fn shortfall_and_entropy<L: Lanes<E>>(self, l: L, max: E) -> [f64; 2] {
         let Tile { x, t, ahead, .. } = self;
         let r = l.register();
         let (zero, top) = (r.splat(E::ZERO), r.splat(max));
@@ -140,17 +140,18 @@ impl<E: Float> Tile<'_, E> {
                 |t| ln.of(r, t),
                 #[inline(always)]
                 |[x, t, ln_t]| {
-                    let below = r.select_eq(t, zero, zero, r.mul(t, r.sub(top, x)));
-                    [below, t, r.mul(t, ln_t)]
+                    let term = r.mul(t, r.add(ln_t, r.sub(top, x)));
+                    [r.select_eq(t, zero, zero, term), t]
                 },
             );
             let sums = walk::totals(l, sums);
-            if sums[2] * 0.0 == 0.0 {
+            // Infinity, of which the logarithm of a term is none, or a masked class with a share.
+            if sums[0] * 0.0 == 0.0 {
                 return sums;
             }
         }
         let [below, total] = self.shortfall(l, max);
-        [below, total, negative_entropy_with_care(l, t)]
+        [below + negative_entropy_with_care(l, t), total]
     }
 }
 
@@ -162,10 +163,10 @@ pub(crate) struct SumsOfTile<'a, E> {
 }
 
 impl<E: Float> Kernel<E> for SumsOfTile<'_, E> {
-    type Out = [f64; 3];
+    type Out = [f64; 2];
 
     #[inline(always)]
-    fn run<L: Lanes<E>>(self, l: L) -> [f64; 3] {
+    fn run<L: Lanes<E>>(self, l: L) -> [f64; 2] {
         self.tile.sums(l, self.max, self.entropy)
     }
 }
@@ -176,8 +177,8 @@ pub(crate) struct OfTargets<E> {
     /// The first class with the largest logit, and that logit.
     pub(crate) top: usize,
     pub(crate) label: E,
-    /// `Σ a (max - x)`, `Σ a` and the negative entropy.
-    pub(crate) sums: [f64; 3],
+    /// `Σ a (max - x)`, with the negative entropy, and `Σ a`.
+    pub(crate) sums: [f64; 2],
 }
 
 /// The same of some rows of at most a tile. The largest logits of all of them come before the sums of any: a sum waits
@@ -201,10 +202,7 @@ impl<E: Float> Kernel<E> for SumsOfRows<'_, E> {
         }
         for (row, out) in out.iter_mut().enumerate() {
             // There is none where a NaN makes the largest of no use.
-            out.top = match argmax::first(l, logits.row(row), out.label) {
-                Some(top) => top,
-                None => 0,
-            };
+            out.top = argmax::first(l, logits.row(row), out.label).unwrap_or(0);
         }
         let ahead = out.len().wrapping_mul(targets.stride()).wrapping_mul(size_of::<E>());
         for (row, out) in out.iter_mut().enumerate() {

@@ -201,7 +201,7 @@ impl<V: Copy> OfRegister<V> {
 }
 
 /// What is known of some rows with a target for each class; one number for each row. The label is the class with the
-/// largest logit.
+/// largest logit, and the shortfall includes what a divergence adds, `Σ t ln t`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TargetRows {
     pub(crate) labels: LabelRows,
@@ -209,8 +209,6 @@ pub(crate) struct TargetRows {
     pub(crate) total: [f64; TOGETHER],
     /// `a` of the label.
     pub(crate) on_top: [f64; TOGETHER],
-    /// `Σ t ln t` of a divergence.
-    pub(crate) negative_entropy: [f64; TOGETHER],
 }
 
 /// The losses of rows with a target for each class.
@@ -240,13 +238,12 @@ impl RegisterOfRows for OfTargets<'_> {
     #[inline(always)]
     fn run<R: Lanes<f64>>(&mut self, r: R, at: usize) {
         let end = at + R::LANES;
-        let TargetRows { labels: rows, total, on_top, negative_entropy } = self.rows;
+        let TargetRows { labels: rows, total, on_top } = self.rows;
         let nll = rows.nll(r, at, self.scale);
         let shortfall = r.mul(r.splat(self.scale), r.load(&rows.shortfall[at..end]));
         let (total, on_top) = (r.load(&total[at..end]), r.load(&on_top[at..end]));
         let terms = dense::terms(r, &nll, total, on_top, shortfall);
-        let value = r.add(terms.loss, r.load(&negative_entropy[at..end]));
-        let all = OfRegister { nll, terms: Terms { loss: value, ..terms } };
+        let all = OfRegister { nll, terms };
         all.write(r, (self.scale, self.z_loss, self.gradient), (rows, at), self.out);
     }
 }
