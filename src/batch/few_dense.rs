@@ -48,7 +48,10 @@ impl<E: Float> InBlocks<E> for FewDense<'_, '_, E> {
             let [source, target] = job.pass.ahead(planes, start, count);
             let beside = to_next(planes, job.targets, start, count);
             let of_gradient = target.wrapping_add(distance(targets, &planes[..0]));
-            let upstream = job.upstream.map(|u| &u[start..start + count]);
+            let upstream = match job.upstream {
+                Some(upstream) => get(l, &upstream[start..start + count]),
+                None => l.splat(E::ONE),
+            };
             let len = classes * L::LANES;
             let (logits, targets) = (&mut planes[..len], &mut targets[..len]);
             let scale = job.recipe.logits.factor();
@@ -62,7 +65,8 @@ impl<E: Float> InBlocks<E> for FewDense<'_, '_, E> {
                 total.add(l, losses);
             }
             if let Pass::Gradient(io) = &mut job.pass {
-                let slopes = job.recipe.logits.softcap.map(|_| &*slopes.get(len));
+                let capped = job.recipe.logits.softcap.is_some();
+                let slopes = if capped { Some(&*slopes.get(len)) } else { None };
                 across_dense::gradient(l, (&lanes, of_gradient), logits, targets, slopes);
                 from_planes(l, planes, io.target(), start, count);
             }
@@ -80,7 +84,7 @@ impl<E: Float> DenseRecipe<'_, E> {
     fn lanes<L: Lanes<E>>(
         &self,
         l: L,
-        (count, upstream): (usize, Option<&[E]>),
+        (count, upstream): (usize, L::V),
         ask: LaneAsk<'_, E, L::V>,
         (logits, targets): (&mut [E], &mut [E]),
         slopes: &mut Room<E>,
@@ -106,20 +110,18 @@ impl<E: Float> DenseRecipe<'_, E> {
         };
         // A row without a distribution is lost even where its masses are all 0.
         let loss = l.select_eq(nll.loss, nll.loss, l.add(terms.loss, entropy), nan);
-        let settle = |value| l.select_eq(loss, loss, value, nan);
-        let upstream = match upstream {
-            Some(upstream) => get(l, upstream),
-            None => l.splat(E::ONE),
-        };
-        let outer = |weighing| l.mul(upstream, l.splat(E::from_f64(self.logits.scale * weighing)));
-        let ours = outer(self.weighing.gradient);
+        let ours = E::from_f64(self.logits.scale * self.weighing.gradient);
+        let z_ours = E::from_f64(self.logits.scale * self.weighing.z_gradient);
+        let ours = l.mul(upstream, l.splat(ours));
         let z_prob =
-            if self.z_loss == 0.0 { zero } else { l.mul(outer(self.weighing.z_gradient), z_prob) };
+            if self.z_loss == 0.0 { zero } else { l.mul(l.mul(upstream, l.splat(z_ours)), z_prob) };
+        let factor = l.mul(l.mul_add(ours, terms.prob, z_prob), nll.max_prob);
+        let at_label = l.mul_add(ours, terms.label, l.mul(z_prob, nll.label_prob));
         let lanes = LaneGradient {
             labels: top.class,
-            factor: settle(l.mul(l.mul_add(ours, terms.prob, z_prob), nll.max_prob)),
-            spread: settle(l.mul(ours, terms.spread)),
-            at_label: settle(l.mul_add(ours, terms.label, l.mul(z_prob, nll.label_prob))),
+            factor: l.select_eq(loss, loss, factor, nan),
+            spread: l.select_eq(loss, loss, l.mul(ours, terms.spread), nan),
+            at_label: l.select_eq(loss, loss, at_label, nan),
             lost: nan,
             ..LaneGradient::nothing(l)
         };

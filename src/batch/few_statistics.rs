@@ -98,28 +98,25 @@ impl<V: Copy> OfBlock<V> {
         out: &mut RowStatistics<'_, E>,
         (start, count): (usize, usize),
     ) {
-        let (zero, nan) = (l.splat(E::ZERO), l.splat(E::NAN));
-        let nll = &self.nll;
+        let (zero, nll) = (l.splat(E::ZERO), &self.nll);
         let rows = start..start + count;
-        let put = |value, out: &mut [E]| {
-            let value = l.select_eq(value, value, value, nan);
-            put(l, l.select_eq(nll.loss, nll.loss, value, nan), &mut out[rows.clone()]);
-        };
-        let of_label = |value| l.select_lt(self.labels, zero, zero, value);
         if let Some(max) = &mut out.max {
-            put(l.mul(scale, self.top.logit), max);
+            self.put(l, l.mul(scale, self.top.logit), &mut max[rows.clone()]);
         }
         if let Some(lse) = &mut out.log_sum_exp {
-            put(l.mul_add(scale, self.top.logit, nll.log_sum), lse);
+            let value = l.mul_add(scale, self.top.logit, nll.log_sum);
+            self.put(l, value, &mut lse[rows.clone()]);
         }
         if let Some(logit) = &mut out.target_logit {
-            put(of_label(l.mul(scale, self.stats.label)), logit);
+            let value = l.mul(scale, self.stats.label);
+            self.put(l, self.of_label(l, value), &mut logit[rows.clone()]);
         }
         if let Some(prob) = &mut out.target_log_prob {
-            put(of_label(l.sub(zero, nll.loss)), prob);
+            let value = l.sub(zero, nll.loss);
+            self.put(l, self.of_label(l, value), &mut prob[rows.clone()]);
         }
         if let Some(out) = &mut out.entropy {
-            put(entropy::of_softmax(l, nll, self.first), out);
+            self.put(l, entropy::of_softmax(l, nll, self.first), &mut out[rows.clone()]);
         }
         if let Some(argmax) = &mut out.argmax {
             let mut classes = [E::ZERO; MOST_LANES];
@@ -129,6 +126,21 @@ impl<V: Copy> OfBlock<V> {
                 *argmax = class.to_f64() as usize;
             }
         }
+    }
+
+    /// Writes a number of each row; NaN where a row has no likelihood.
+    #[inline(always)]
+    fn put<E: Float, L: Lanes<E, V = V>>(&self, l: L, value: V, out: &mut [E]) {
+        let nan = l.splat(E::NAN);
+        let value = l.select_eq(value, value, value, nan);
+        put(l, l.select_eq(self.nll.loss, self.nll.loss, value, nan), out);
+    }
+
+    /// A number of the label; 0 where there is none.
+    #[inline(always)]
+    fn of_label<E: Float, L: Lanes<E, V = V>>(&self, l: L, value: V) -> V {
+        let zero = l.splat(E::ZERO);
+        l.select_lt(self.labels, zero, zero, value)
     }
 }
 

@@ -11,6 +11,7 @@ impl<E: Float> Room<E> {
     }
 
     /// The first `len` elements: what was left there the last time.
+    #[inline(always)]
     pub(crate) fn get(&mut self, len: usize) -> &mut [E] {
         &mut self.0.get_or_insert_with(E::scratch).as_mut()[..len]
     }

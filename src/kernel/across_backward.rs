@@ -46,7 +46,8 @@ fn next_block<E: Float, L: Lanes<E>>(l: L, plane: &[E], [output, upstream, targe
 #[inline(always)]
 pub(crate) fn log_softmax<E: Float, L: Lanes<E>>(l: L, g: &mut [E], (y, ahead): Output<'_, E>) {
     let minus_sum = l.sub(l.splat(E::ZERO), dot(l, g, None));
-    for (g, y) in g.chunks_exact_mut(L::LANES).zip(y.chunks_exact(L::LANES)) {
+    for (c, g) in g.chunks_exact_mut(L::LANES).enumerate() {
+        let y = &y[c * L::LANES..][..L::LANES];
         next_block(l, y, ahead);
         let value = l.mul_add(exp(l, l.load(y)), minus_sum, l.load(g));
         l.store(canonical(l, value), g);
@@ -57,7 +58,8 @@ pub(crate) fn log_softmax<E: Float, L: Lanes<E>>(l: L, g: &mut [E], (y, ahead): 
 #[inline(always)]
 pub(crate) fn softmax<E: Float, L: Lanes<E>>(l: L, g: &mut [E], (p, ahead): Output<'_, E>) {
     let dot = dot(l, g, Some(p));
-    for (g, p) in g.chunks_exact_mut(L::LANES).zip(p.chunks_exact(L::LANES)) {
+    for (c, g) in g.chunks_exact_mut(L::LANES).enumerate() {
+        let p = &p[c * L::LANES..][..L::LANES];
         next_block(l, p, ahead);
         l.store(canonical(l, l.mul(l.load(p), l.sub(l.load(g), dot))), g);
     }

@@ -134,8 +134,8 @@ pub(crate) fn gradient<E: Float, L: Lanes<E>>(
     slopes: Option<&[E]>,
 ) {
     let minus_spread = l.sub(l.splat(E::ZERO), lanes.spread);
-    let rows = planes.chunks_exact_mut(L::LANES).zip(masses.chunks_exact(L::LANES));
-    for (c, (plane, a)) in rows.enumerate() {
+    for (c, plane) in planes.chunks_exact_mut(L::LANES).enumerate() {
+        let a = &masses[c * L::LANES..][..L::LANES];
         walk::next_row(l, a, ahead);
         let product = l.mul(l.load(plane), lanes.factor);
         let other = l.mul_add(minus_spread, l.load(a), product);
