@@ -69,8 +69,9 @@ const MOST_COEFFICIENTS: usize = 11;
 #[derive(Clone, Copy)]
 pub(crate) struct ExpTerm<V> {
     most: V,
-    minus_log2_e: V,
+    log2_e: V,
     magic: V,
+    /// Those of the odd powers negative.
     fraction: [V; MOST_COEFFICIENTS],
 }
 
@@ -78,12 +79,14 @@ impl<V: Copy> ExpTerm<V> {
     #[inline(always)]
     pub(crate) fn new<E: Float, L: Lanes<E, V = V>>(l: L) -> Self {
         let mut fraction = [l.splat(E::ZERO); MOST_COEFFICIENTS];
-        for (vector, c) in fraction.iter_mut().zip(E::EXP_2_FRACTION) {
-            *vector = l.splat(black_box(*c));
+        let degree = E::EXP_2_FRACTION.len() - 1;
+        for (i, (vector, c)) in fraction.iter_mut().zip(E::EXP_2_FRACTION).enumerate() {
+            let is_odd = (degree - i) % 2 == 1;
+            *vector = l.splat(black_box(if is_odd { E::ZERO - *c } else { *c }));
         }
         ExpTerm {
             most: l.splat(black_box(E::ZERO - E::EXP_FLOOR)),
-            minus_log2_e: l.splat(black_box(E::ZERO - E::LOG2_E)),
+            log2_e: l.splat(black_box(E::LOG2_E)),
             magic: l.splat(black_box(E::ROUND_TO_EXPONENT)),
             fraction,
         }
@@ -98,20 +101,27 @@ impl<V: Copy> ExpTerm<V> {
     /// but not subtracted from.
     #[inline(always)]
     pub(crate) fn of<E: Float, L: Lanes<E, V = V>>(&self, l: L, d: V) -> V {
-        self.with_distance(l, d).0
+        self.power(l, l.at_most(self.most, d))
     }
 
     /// The same, and `d` where that is not 0; there a finite number.
     #[inline(always)]
     pub(crate) fn with_distance<E: Float, L: Lanes<E, V = V>>(&self, l: L, d: V) -> (V, V) {
         let d = l.min(self.most, d);
-        let z = l.mul_add(d, self.minus_log2_e, self.magic);
-        let f = l.mul_add(d, self.minus_log2_e, l.sub(self.magic, z));
+        (self.power(l, d), d)
+    }
+
+    /// The polynomial is one of the negative fraction, so that `k` is there for [`Lanes::scale`].
+    #[inline(always)]
+    fn power<E: Float, L: Lanes<E, V = V>>(&self, l: L, d: V) -> V {
+        let z = l.negate_mul_add(d, self.log2_e, self.magic);
+        let k = l.sub(z, self.magic);
+        let f = l.mul_add(d, self.log2_e, k);
         let mut p = self.fraction[0];
         for c in &self.fraction[1..E::EXP_2_FRACTION.len()] {
             p = l.mul_add(p, f, *c);
         }
-        (l.mul(p, l.bits_to_exponent(z)), d)
+        l.scale(p, z, k)
     }
 }
 

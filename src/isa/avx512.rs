@@ -12,6 +12,10 @@ use core::marker::PhantomData;
 use pulp::x86::V4;
 use pulp::{f32x16, f64x8};
 
+/// Exponents of the smallest normal numbers.
+const LEAST_F32: f32 = f32::MIN_EXP as f32 - 1.0;
+const LEAST_F64: f64 = f64::MIN_EXP as f64 - 1.0;
+
 impl Isa for V4 {
     type F32 = Times<Times<Native<V4>, 2>, 1>;
     type F64 = Times<Times<Native<V4>, 2>, 1>;
@@ -67,6 +71,17 @@ impl Hooks<f32> for V4 {
         let (low, high) =
             (self.avx512f._mm512_castps512_ps256(v), self.avx512dq._mm512_extractf32x8_ps::<1>(v));
         Hooks::<f32>::fold_max(*self, cast(self.avx._mm256_max_ps(low, high)))
+    }
+    // Whatever the distance: the mask makes 0 of all that is too small, and of no NaN.
+    #[inline(always)]
+    fn at_most(self, _: f32x16, d: f32x16) -> f32x16 {
+        d
+    }
+    #[inline(always)]
+    fn scale(self, p: f32x16, z: f32x16, k: f32x16) -> f32x16 {
+        let least = self.splat_f32x16(f32::ROUND_TO_EXPONENT + LEAST_F32);
+        let normal = self.avx512f._mm512_cmpnlt_ps_mask(cast(z), cast(least));
+        cast(self.avx512f._mm512_maskz_scalef_ps(normal, cast(p), cast(k)))
     }
     #[inline(always)]
     fn exchange(self, a: f32x16, b: f32x16, run: usize) -> (f32x16, f32x16) {
@@ -169,6 +184,17 @@ impl Hooks<f64> for V4 {
         let (low, high) =
             (self.avx512f._mm512_castpd512_pd256(v), self.avx512f._mm512_extractf64x4_pd::<1>(v));
         Hooks::<f64>::fold_max(*self, cast(self.avx._mm256_max_pd(low, high)))
+    }
+    // Whatever the distance: the mask makes 0 of all that is too small, and of no NaN.
+    #[inline(always)]
+    fn at_most(self, _: f64x8, d: f64x8) -> f64x8 {
+        d
+    }
+    #[inline(always)]
+    fn scale(self, p: f64x8, z: f64x8, k: f64x8) -> f64x8 {
+        let least = self.splat_f64x8(f64::ROUND_TO_EXPONENT + LEAST_F64);
+        let normal = self.avx512f._mm512_cmpnlt_pd_mask(cast(z), cast(least));
+        cast(self.avx512f._mm512_maskz_scalef_pd(normal, cast(p), cast(k)))
     }
     #[inline(always)]
     fn exchange(self, a: f64x8, b: f64x8, run: usize) -> (f64x8, f64x8) {

@@ -68,6 +68,8 @@ pub trait Lanes<E: Float>: Copy {
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`, rounded once.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `c - a * b`, rounded once.
+    fn negate_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The larger; NaN where `b` is NaN (a NaN in `a` alone may or may not survive).
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// The smaller; NaN where `b` is NaN (a NaN in `a` alone may or may not survive).
@@ -87,6 +89,18 @@ pub trait Lanes<E: Float>: Copy {
     fn bits_to_exponent(self, v: Self::V) -> Self::V;
     /// The bit pattern moved right by the width of the mantissa: sign and exponent become low bits.
     fn exponent_to_bits(self, v: Self::V) -> Self::V;
+
+    /// `d`, in which more than `most` may become `most`: where [`Self::scale`] would not make 0 of all that is more.
+    #[inline(always)]
+    fn at_most(self, most: Self::V, d: Self::V) -> Self::V {
+        self.min(most, d)
+    }
+    /// `p 2^k`, where `z` is [`Float::ROUND_TO_EXPONENT`] and a whole number `k`; 0 if `2^k` is less than the smallest
+    /// normal number.
+    #[inline(always)]
+    fn scale(self, p: Self::V, z: Self::V, _k: Self::V) -> Self::V {
+        self.mul(p, self.bits_to_exponent(z))
+    }
 
     /// The sum by halves: lane `i` takes lane `i + n/2`, then `n` halves, down to one lane.
     fn fold_add(self, v: Self::V) -> E;

@@ -26,6 +26,23 @@ pub trait Hooks<E: Float>: Copy {
     fn store_head(self, v: Self::V, dst: &mut [E]);
     fn fold_add(self, v: Self::V) -> E;
     fn fold_max(self, v: Self::V) -> E;
+    /// See [`Lanes::at_most`].
+    #[inline(always)]
+    fn at_most(self, most: Self::V, d: Self::V) -> Self::V
+    where
+        Native<Self>: Lanes<E, V = Self::V>,
+    {
+        Native(self).min(most, d)
+    }
+    /// See [`Lanes::scale`].
+    #[inline(always)]
+    fn scale(self, p: Self::V, z: Self::V, _k: Self::V) -> Self::V
+    where
+        Native<Self>: Lanes<E, V = Self::V>,
+    {
+        let l = Native(self);
+        l.mul(p, l.bits_to_exponent(z))
+    }
     /// In runs of `run` lanes, a power of two: the odd ones of `a` and the even ones of `b` change places.
     fn exchange(self, a: Self::V, b: Self::V, run: usize) -> (Self::V, Self::V);
     /// As many rows as a register has lanes, one every `stride` elements, transposed.
@@ -227,6 +244,10 @@ impl<S: pulp::Simd + Hooks<f32, V = <S as pulp::Simd>::f32s>> Lanes<f32> for Nat
         self.0.mul_add_f32s(a, b, c)
     }
     #[inline(always)]
+    fn negate_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        self.0.negate_mul_add_f32s(a, b, c)
+    }
+    #[inline(always)]
     fn max(self, a: Self::V, b: Self::V) -> Self::V {
         self.0.max_f32s(a, b)
     }
@@ -261,6 +282,14 @@ impl<S: pulp::Simd + Hooks<f32, V = <S as pulp::Simd>::f32s>> Lanes<f32> for Nat
     #[inline(always)]
     fn exponent_to_bits(self, v: Self::V) -> Self::V {
         Hooks::exponent_to_bits(self.0, v)
+    }
+    #[inline(always)]
+    fn at_most(self, most: Self::V, d: Self::V) -> Self::V {
+        Hooks::<f32>::at_most(self.0, most, d)
+    }
+    #[inline(always)]
+    fn scale(self, p: Self::V, z: Self::V, k: Self::V) -> Self::V {
+        Hooks::<f32>::scale(self.0, p, z, k)
     }
     #[inline(always)]
     fn fold_add(self, v: Self::V) -> f32 {
@@ -330,6 +359,10 @@ impl<S: pulp::Simd + Hooks<f64, V = <S as pulp::Simd>::f64s>> Lanes<f64> for Nat
         self.0.mul_add_f64s(a, b, c)
     }
     #[inline(always)]
+    fn negate_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        self.0.negate_mul_add_f64s(a, b, c)
+    }
+    #[inline(always)]
     fn max(self, a: Self::V, b: Self::V) -> Self::V {
         self.0.max_f64s(a, b)
     }
@@ -364,6 +397,14 @@ impl<S: pulp::Simd + Hooks<f64, V = <S as pulp::Simd>::f64s>> Lanes<f64> for Nat
     #[inline(always)]
     fn exponent_to_bits(self, v: Self::V) -> Self::V {
         Hooks::exponent_to_bits(self.0, v)
+    }
+    #[inline(always)]
+    fn at_most(self, most: Self::V, d: Self::V) -> Self::V {
+        Hooks::<f64>::at_most(self.0, most, d)
+    }
+    #[inline(always)]
+    fn scale(self, p: Self::V, z: Self::V, k: Self::V) -> Self::V {
+        Hooks::<f64>::scale(self.0, p, z, k)
     }
     #[inline(always)]
     fn fold_add(self, v: Self::V) -> f64 {

@@ -64,6 +64,10 @@ impl<E: Float> Lanes<E> for One {
         a.fused_mul_add(b, c)
     }
     #[inline(always)]
+    fn negate_mul_add(self, a: E, b: E, c: E) -> E {
+        (E::MINUS_ZERO - a).fused_mul_add(b, c)
+    }
+    #[inline(always)]
     fn max(self, a: E, b: E) -> E {
         if a > b { a } else { b }
     }

@@ -160,6 +160,14 @@ impl<E: Float, R: Lanes<E, Register: Square<E>>, const K: usize> Lanes<E> for Ti
         out
     }
     #[inline(always)]
+    fn negate_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        let mut out = a;
+        for k in 0..K {
+            out[k] = self.0.negate_mul_add(a[k], b[k], c[k]);
+        }
+        out
+    }
+    #[inline(always)]
     fn max(self, a: Self::V, b: Self::V) -> Self::V {
         self.each2(
             a,
@@ -235,6 +243,23 @@ impl<E: Float, R: Lanes<E, Register: Square<E>>, const K: usize> Lanes<E> for Ti
             #[inline(always)]
             |r, v| r.exponent_to_bits(v),
         )
+    }
+    #[inline(always)]
+    fn at_most(self, most: Self::V, d: Self::V) -> Self::V {
+        self.each2(
+            most,
+            d,
+            #[inline(always)]
+            |r, most, d| r.at_most(most, d),
+        )
+    }
+    #[inline(always)]
+    fn scale(self, p: Self::V, z: Self::V, k: Self::V) -> Self::V {
+        let mut out = p;
+        for i in 0..K {
+            out[i] = self.0.scale(p[i], z[i], k[i]);
+        }
+        out
     }
     #[inline(always)]
     fn fold_add(self, v: Self::V) -> E {
