@@ -2,9 +2,13 @@
 
 use crate::elem::Float;
 use crate::isa::Lanes;
-use crate::kernel::across::{Frame, Planes, SIDE_BY_SIDE};
+use crate::kernel::across::{Frame, Planes};
 use crate::kernel::softcap::Softcap;
 use crate::walk::{get, next_row, put};
+
+/// Bytes ahead of what is read that are asked for. More, and what several classes ask for at once, which often lie a
+/// power of two apart, no longer fits the few places that the first-level cache has for them.
+const AHEAD: usize = 128;
 
 /// A plane for each class: class `c` of the row in lane `i` of register `at` is element
 /// `c · stride + at · LANES + i`, of `len` lanes in each register.
@@ -31,17 +35,12 @@ impl<E: Float, const WHOLE: bool> InPlanes<'_, E, WHOLE> {
             (None, None) => &[],
         }
     }
-    /// Asks for the classes whose turn is next: they are far apart in memory, which the processor does not expect.
-    #[inline(always)]
-    fn ask_ahead<R: Lanes<E>>(&self, r: R, x: &[E]) {
-        next_row(r, x, (SIDE_BY_SIDE * size_of::<E>()).wrapping_mul(self.stride));
-    }
     #[inline(always)]
     fn get<R: Lanes<E>>(&self, r: R, from: &[E], class: usize, at: usize) -> R::V {
         let from = &from[class * self.stride + at * R::LANES..];
         if WHOLE {
             let from = &from[..R::LANES];
-            self.ask_ahead(r, from);
+            next_row(r, from, AHEAD);
             r.load(from)
         } else {
             get(r, &from[..self.len])
@@ -66,7 +65,7 @@ impl<E: Float, R: Lanes<E>, const WHOLE: bool> Planes<E, R> for InPlanes<'_, E, 
         }
         self.put(r, class, at, e);
         if WHOLE && let Some(target) = &self.gradient {
-            self.ask_ahead(r, &target[class * self.stride + at * R::LANES..][..R::LANES]);
+            next_row(r, &target[class * self.stride + at * R::LANES..][..R::LANES], AHEAD);
         }
     }
     #[inline(always)]
