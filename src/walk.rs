@@ -274,7 +274,7 @@ pub(crate) fn sum2<E: Float, L: Lanes<E>, const N: usize>(
     let r = l.register();
     blocks2(
         l,
-        (x, x_skip),
+        (x, x_skip, None),
         (y, y_skip, ahead),
         #[inline(always)]
         |x, y| {
@@ -291,21 +291,21 @@ pub(crate) fn sum2<E: Float, L: Lanes<E>, const N: usize>(
 }
 
 /// [`sum2`] of `f` of an element of `x`, one of `y` and `of_y` of that one, which is a long chain of operations: a
-/// step of its own over each block.
+/// step of its own over each block. There is time for what lies ahead of both.
 #[inline(always)]
 pub(crate) fn sum2_in_steps<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
-    (x, x_skip): (&[E], Skip<E>),
-    (y, y_skip, ahead): (&[E], Skip<E>, usize),
+    (x, x_skip, x_ahead): (&[E], Skip<E>, usize),
+    (y, y_skip, y_ahead): (&[E], Skip<E>, usize),
     of_y: impl Fn(Register<E, L>) -> Register<E, L> + Copy,
-    f: impl Fn([Register<E, L>; 3]) -> [Register<E, L>; N] + Copy,
+    mut f: impl FnMut([Register<E, L>; 3]) -> [Register<E, L>; N],
 ) -> [L::V; N] {
     let r = l.register();
     let mut room: Room<E> = Scratch([E::ZERO; MOST_ELEMENTS]);
     blocks2(
         l,
-        (x, x_skip),
-        (y, y_skip, ahead),
+        (x, x_skip, Some(x_ahead)),
+        (y, y_skip, y_ahead),
         #[inline(always)]
         |x, y| {
             let room = &mut room.0[..BLOCK * L::LANES];
@@ -343,8 +343,8 @@ pub(crate) fn step<E: Float, R: Lanes<E>>(
 #[inline(always)]
 fn blocks2<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
-    (x, x_skip): (&[E], Skip<E>),
-    (y, y_skip, ahead): (&[E], Skip<E>, usize),
+    (x, x_skip, x_ahead): (&[E], Skip<E>, Option<usize>),
+    (y, y_skip, y_ahead): (&[E], Skip<E>, usize),
     mut f: impl FnMut(&[E], &[E]) -> [L::V; N],
 ) -> [L::V; N] {
     let y = &y[..x.len()];
@@ -356,11 +356,14 @@ fn blocks2<E: Float, L: Lanes<E>, const N: usize>(
         BLOCK * L::LANES,
         #[inline(always)]
         |start, end| {
+            if let Some(ahead) = x_ahead {
+                next_row(l.register(), &x[start..end], ahead);
+            }
+            next_row(l.register(), &y[start..end], y_ahead);
             let x = match x_skip.padded(l, x, start, end, &mut x_room) {
                 Some(block) => block,
                 None => &x[start..end],
             };
-            next_row(l.register(), &y[start..end], ahead);
             let y = match y_skip.padded(l, y, start, end, &mut y_room) {
                 Some(block) => block,
                 None => &y[start..end],

@@ -80,7 +80,7 @@ impl<E: Float> Job for DenseJob<'_, E> {
             return token.run(SideBySide(FewDense { job: self, rooms: &mut rooms.blocks }));
         }
         let (rows, classes) = self.targets.shape();
-        let together = rows_together(2 * E::TILE, classes);
+        let together = rows_together(5 * E::TILE / 4, classes);
         let mut totals = [0.0; SUMS];
         let mut start = 0;
         while start < rows {
@@ -274,7 +274,7 @@ impl<E: Float> DenseRecipe<'_, E> {
         for (i, (x, t)) in x.chunks(E::TILE).zip(t.chunks(E::TILE)).enumerate() {
             let x = self.logits.tile(token, x, cap);
             let a = masses(token, &self.mass, t, i * E::TILE, room);
-            let tile = Tile { x, t, a, ahead: size_of_val(t) };
+            let tile = Tile { x, t, a, ahead: [size_of_val(t); 2] };
             let of_tile = token.run(SumsOfTile { tile, max, entropy });
             for (sum, of_tile) in of.sums.iter_mut().zip(of_tile) {
                 *sum += of_tile;

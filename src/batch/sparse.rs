@@ -357,10 +357,11 @@ impl<E: Float> AskRows<'_, E> {
 }
 
 impl<'a, E: Float> Recipe<'a, E> {
-    /// Rows that are worked on at once; under a cap there is room for the slopes of two tiles.
+    /// Rows that are worked on at once; the slopes of a cap take their share of the first-level cache, and their room
+    /// holds two tiles.
     fn together(&self, classes: usize) -> usize {
         match self.logits.softcap {
-            Some(_) => rows_together(2 * E::TILE, classes),
+            Some(_) => rows_together(5 * E::TILE / 4, classes),
             None => rows_together(ELEMENTS_TOGETHER, classes),
         }
     }

@@ -5,7 +5,7 @@
 
 #![allow(clippy::approx_constant, reason = "coefficients are fitted: close to ln 2 is not ln 2")]
 
-use super::{Float, Scratch, constant, polynomial, polynomial_of};
+use super::{Float, Scratch, constant, polynomial, polynomial_by_halves};
 use crate::isa::{Isa, Lanes};
 
 /// `ln(1 + f) / f` for `sqrt(1/2) <= 1 + f < sqrt 2`: `1 - f/2 + f² P(f)`, `P` of degree 7: 0.22 · 2^-24 of
@@ -77,20 +77,29 @@ impl Float for f32 {
         &[1.327_461_7e-3, 9.671_572e-3, 5.550_699_7e-2, 0.240_222_41, 0.693_147, 1.0];
 
     type Wide = Scratch<f32, 32>;
-    type TanhTable = [Self::Wide; 8];
-    /// Degree 7: 0.08 · 2^-24 relative before rounding.
+    type TanhTable = [Self::Wide; 7];
+    /// Degree 6: 0.97 · 2^-24 relative before rounding.
     const TANH_FRACTION: &'static Self::TanhTable = &wide([
-        -3.586_070_4e-4,
-        2.301_92e-3,
-        -7.946_887e-3,
-        2.148_719_7e-2,
-        -5.387_999e-2,
-        0.133_323_48,
-        -0.333_332_96,
+        1.058_270_1e-3,
+        -6.259_367_3e-3,
+        2.035_975_8e-2,
+        -5.349_870_4e-2,
+        0.133_264_12,
+        -0.333_329_9,
         1.0,
     ]);
-    type LnTable = [Self::Wide; 10];
-    const LN_1P_TERM: &'static Self::LnTable = &wide(LN_1P);
+    type LnTable = [Self::Wide; 8];
+    /// `ln(1 + f) / f` as in [`LN_1P`], of degree 7: 3.03 · 2^-24 relative before rounding.
+    const LN_1P_TERM: &'static Self::LnTable = &wide([
+        -0.100_824_4,
+        0.161_809_34,
+        -0.172_432_97,
+        0.199_068_75,
+        -0.249_712_5,
+        0.333_347_14,
+        -0.500_003_2,
+        1.0,
+    ]);
     const LN_TERM: &'static [Self::Wide; 7] = &wide([
         f32::from_bits(Self::ONE.to_bits() - Self::SQRT_HALF_RAW as u32),
         f32::from_bits(Self::SQRT_HALF_RAW as u32),
@@ -151,7 +160,7 @@ impl Float for f32 {
 
     #[inline(always)]
     fn ln_1p_term<L: Lanes<Self>>(l: L, f: L::V, table: &Self::LnTable) -> L::V {
-        let p = polynomial_of(
+        let p = polynomial_by_halves(
             l,
             f,
             table,

@@ -66,6 +66,6 @@ impl<E: Float> SmallTanh<E> {
             p = l.mul_add(p, square, constant(l, c));
         }
         let value = l.mul(z, p);
-        (value, l.mul_add(l.sub(l.splat(E::ZERO), value), value, l.splat(E::ONE)))
+        (value, l.negate_mul_add(value, value, l.splat(E::ONE)))
     }
 }

@@ -79,8 +79,9 @@ pub(crate) struct Tile<'a, E> {
     pub(crate) x: &'a [E],
     pub(crate) t: &'a [E],
     pub(crate) a: &'a [E],
-    /// How many bytes behind the targets lie those that are read next: they are asked for.
-    pub(crate) ahead: usize,
+    /// How many bytes behind the logits and the targets lie those that are read next: they are asked for where there is
+    /// time.
+    pub(crate) ahead: [usize; 2],
 }
 
 /// What a divergence adds to `Σ a (max - x)` and `Σ a`.
@@ -111,7 +112,7 @@ impl<E: Float> Tile<'_, E> {
         let r = l.register();
         let (zero, top) = (r.splat(E::ZERO), r.splat(max));
         // Masses that are not the targets lie in a room of their own.
-        let to_next = distance(self.a, &self.t[..0]).wrapping_add(self.ahead);
+        let to_next = distance(self.a, &self.t[..0]).wrapping_add(self.ahead[1]);
         let sums = walk::sum2(
             l,
             (self.x, Skip::past_the_end(max)),
@@ -127,28 +128,28 @@ impl<E: Float> Tile<'_, E> {
     /// the processor can look at four at a time: it is a loop of its own, and its polynomial goes by halves.
     #[inline(always)]
     fn shortfall_and_entropy<L: Lanes<E>>(self, l: L, max: E) -> [f64; 2] {
-        let Tile { x, t, ahead, .. } = self;
+        let Tile { x, t, ahead: [x_ahead, t_ahead], .. } = self;
         let r = l.register();
         let (zero, top) = (r.splat(E::ZERO), r.splat(max));
-        if are_shares(l, t) {
-            let ln = LnTerm::new();
-            let sums = walk::sum2_in_steps(
-                l,
-                (x, Skip::past_the_end(max)),
-                (t, Skip::past_the_end(E::ZERO), ahead),
-                #[inline(always)]
-                |t| ln.of(r, t),
-                #[inline(always)]
-                |[x, t, ln_t]| {
-                    let term = r.mul(t, r.add(ln_t, r.sub(top, x)));
-                    [r.select_eq(t, zero, zero, term), t]
-                },
-            );
-            let sums = walk::totals(l, sums);
-            // Infinity, of which the logarithm of a term is none, or a masked class with a share.
-            if sums[0] * 0.0 == 0.0 {
-                return sums;
-            }
+        let ln = LnTerm::new();
+        let mut signs = zero;
+        let sums = walk::sum2_in_steps(
+            l,
+            (x, Skip::past_the_end(max), x_ahead),
+            (t, Skip::past_the_end(E::ZERO), t_ahead),
+            #[inline(always)]
+            |t| ln.of(r, t),
+            #[inline(always)]
+            |[x, t, ln_t]| {
+                signs = r.bits_or(signs, t);
+                let term = r.mul(t, r.add(ln_t, r.sub(top, x)));
+                [r.select_eq(t, zero, zero, term), t]
+            },
+        );
+        let sums = walk::totals(l, sums);
+        // Of a negative number or infinity the logarithm of a term is none, and a masked class may have a share.
+        if !has_sign(r, signs) && sums[0] * 0.0 == 0.0 {
+            return sums;
         }
         let [below, total] = self.shortfall(l, max);
         [below + negative_entropy_with_care(l, t), total]
@@ -204,7 +205,8 @@ impl<E: Float> Kernel<E> for SumsOfRows<'_, E> {
             // There is none where a NaN makes the largest of no use.
             out.top = argmax::first(l, logits.row(row), out.label).unwrap_or(0);
         }
-        let ahead = out.len().wrapping_mul(targets.stride()).wrapping_mul(size_of::<E>());
+        let bytes = out.len().wrapping_mul(size_of::<E>());
+        let ahead = [logits.stride().wrapping_mul(bytes), targets.stride().wrapping_mul(bytes)];
         for (row, out) in out.iter_mut().enumerate() {
             let (x, t, a) = (logits.row(row), targets.row(row), masses.row(row));
             out.label = x[out.top];
@@ -213,19 +215,11 @@ impl<E: Float> Kernel<E> for SumsOfRows<'_, E> {
     }
 }
 
-/// Whether no number is negative.
+/// Whether a lane has the sign of negative numbers.
 #[inline(always)]
-fn are_shares<E: Float, L: Lanes<E>>(l: L, t: &[E]) -> bool {
-    let zero = l.splat(E::ZERO);
-    let least = walk::fold(
-        l,
-        t,
-        Skip::past_the_end(E::ZERO),
-        zero,
-        #[inline(always)]
-        |a, b| l.min(a, b),
-    );
-    l.fold_add(l.select_lt(least, zero, l.splat(E::ONE), zero)) == E::ZERO
+fn has_sign<E: Float, R: Lanes<E>>(r: R, v: R::V) -> bool {
+    let signs = r.bits_or(r.bits_and(v, r.splat(E::MINUS_ZERO)), r.splat(E::ONE));
+    r.fold_add(signs) < E::from_class(R::LANES)
 }
 
 /// `Σ t ln t` of any numbers; infinity and NaN are their own logarithms.
