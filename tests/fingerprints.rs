@@ -8,7 +8,7 @@ mod common;
 
 use common::{Args, Call, Matrix, Num, Random, bits, calls, paths};
 use core::fmt::Write;
-use xent::{CrossEntropy, Exec, Path, Reduction, math};
+use xent::{CrossEntropy, Divergence, Exec, Path, Reduction, math};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fingerprints.txt");
 const HEADER: &str = "# op type rows x classes input hash of the output's bits; rewritten by \
@@ -311,6 +311,22 @@ impl Report {
         }
     }
 
+    /// From targets that are distributions: those of [`Self::family`] are any numbers.
+    fn divergence<T: Num>(&mut self, rows: usize, classes: usize) {
+        let case = format!("{} {rows}x{classes} Normal", T::NAME);
+        let Input { logits, normal: mut targets, .. } = input::<T>(Kind::Normal, rows, classes);
+        let exec = Exec::new().path(self.path).threads(1);
+        exec.softmax_in_place(targets.view_mut()).expect("softmax_in_place");
+        let kl = Divergence::kl().from_logits(true).exec(exec);
+        let mut losses = vec![T::of(0.0); rows];
+        kl.losses(targets.view(), logits.view(), &mut losses).expect("losses");
+        self.elements(&case, "kl_of_distributions", &losses);
+        let (mut gradient, mut here) = (logits.clone(), logits.clone());
+        kl.loss_and_gradient(targets.view(), logits.view(), gradient.view_mut()).expect("kl");
+        kl.loss_and_gradient_in_place(targets.view(), here.view_mut()).expect("kl in place");
+        self.both(&case, "kl_gradient_of_distributions", &gradient.data, &here.data);
+    }
+
     fn element<T: Num>(&mut self) {
         // Four leaves of the tree of losses, two leaves, then one register, one virtual vector and
         // one tile, and their neighbours.
@@ -341,6 +357,9 @@ impl Report {
             (Kind::Mixed, 16, 2100),
         ] {
             self.family::<T>(kind, rows, classes);
+        }
+        for classes in [10, 200, 1000, 2100] {
+            self.divergence::<T>(5, classes);
         }
     }
 }

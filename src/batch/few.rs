@@ -51,7 +51,7 @@ fn lanes<E: Float, L: Lanes<E>>(_: L) -> usize {
 
 /// A job of few classes; statistics are not its business.
 pub(super) struct FewClasses<'a, 'r, E: Float> {
-    pub(super) job: SparseJob<'a, E>,
+    pub(super) job: &'r mut SparseJob<'a, E>,
     pub(super) room: &'r mut Block<E>,
 }
 
@@ -64,7 +64,7 @@ impl<E: Float> InBlocks<E> for FewClasses<'_, '_, E> {
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
-        let FewClasses { mut job, room } = self;
+        let FewClasses { job, room } = self;
         let (rows, classes) = job.pass.shape();
         let (planes, slopes) = room.planes(l, classes);
         let exp = ExpTerm::new(l);

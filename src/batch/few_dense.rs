@@ -20,7 +20,7 @@ use crate::walk::{get, put};
 
 /// A job of few classes.
 pub(super) struct FewDense<'a, 'r, E: Float> {
-    pub(super) job: DenseJob<'a, E>,
+    pub(super) job: &'r mut DenseJob<'a, E>,
     /// For the logits and for the targets.
     pub(super) rooms: &'r mut [Block<E>; 2],
 }
@@ -34,7 +34,7 @@ impl<E: Float> InBlocks<E> for FewDense<'_, '_, E> {
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
-        let FewDense { mut job, rooms: [of_logits, of_targets] } = self;
+        let FewDense { job, rooms: [of_logits, of_targets] } = self;
         let (rows, classes) = job.targets.shape();
         let (planes, slopes) = of_logits.planes(l, classes);
         let (targets, _) = of_targets.planes(l, classes);

@@ -130,14 +130,14 @@ impl<E: Float> Job for SparseJob<'_, E> {
             if targets.are_none() {
                 return [0.0; SUMS];
             }
-            self.token.run(SideBySide(FewClasses { job: self, room: &mut rooms.block }))
+            self.token.run(SideBySide(FewClasses { job: &mut self, room: &mut rooms.block }))
         } else {
             self.run_rows(1, &mut rooms.cap)
         }
     }
 
     const CUTS_ROWS: bool = true;
-    fn run_in_parts(self, parts: usize, rooms: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run_in_parts(mut self, parts: usize, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         self.run_rows(parts, &mut rooms.cap)
     }
 }
@@ -179,7 +179,7 @@ impl<E: Float> SparseJob<'_, E> {
     }
 
     /// Row by row, each in at most so many parts, but for the arithmetic between the two passes.
-    fn run_rows(mut self, parts: usize, room: &mut CapRoom<E>) -> [f64; SUMS] {
+    fn run_rows(&mut self, parts: usize, room: &mut CapRoom<E>) -> [f64; SUMS] {
         let (rows, classes) = self.pass.shape();
         let mut totals = [0.0; SUMS];
         let mut start = 0;

@@ -123,9 +123,9 @@ impl<E: Float> Tile<'_, E> {
         walk::totals(l, sums)
     }
 
-    /// The profile (AVX2, `f32`): of a register's 8 targets 36 instructions for the logarithm, a third of them loads
-    /// of its constants, 11 for the sums, 2 to see that no target is negative. The logarithm is a long chain, of which
-    /// the processor can look at four at a time: it is a loop of its own, and its polynomial goes by halves.
+    /// The profile (AVX2, `f32`): a register's 8 targets take 38 instructions more than in a cross-entropy, of which 32
+    /// are the logarithm's, a third of them loads of its constants. That is a long chain, of which the processor can
+    /// look at four at a time: it is a loop of its own, and its polynomial goes by halves.
     #[inline(always)]
     fn shortfall_and_entropy<L: Lanes<E>>(self, l: L, max: E) -> [f64; 2] {
         let Tile { x, t, ahead: [x_ahead, t_ahead], .. } = self;

@@ -1,11 +1,12 @@
 //! The cap `κ tanh(x / κ)` on logits, and its derivative.
 //!
-//! Most logits are below a cap, and there the tangent is a polynomial: 12 multiplications and no division, in one
+//! Most logits are below a cap, and there the tangent is a polynomial: 11 operations and no division, in one
 //! pass. Where a block of a row has a logit above the cap as well, both forms are computed and each logit takes its
 //! own: a capped logit depends on nothing but itself. Across rows the form for all numbers is taken always.
 //!
-//! The profile (AVX2, `f32`, loss and gradient): 75 instructions for a register's 8 logits that are below the cap, 35
-//! more than without one; 139 where both forms are computed.
+//! The profile (AVX2, `f32`, loss and gradient): 74 instructions for a register's 8 logits that are below the cap, 35
+//! more than without one; 134 where both forms are computed. It is the slopes that cost, not the polynomial: they take
+//! a third of the first-level cache, and rows that share it with more than that wait for their stores.
 
 use crate::elem::{Float, Scratch};
 use crate::elementary::{SmallTanh, tanh, tanh_begin, tanh_end};
