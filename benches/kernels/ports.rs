@@ -35,8 +35,8 @@ pub struct Exponentials {
 /// side by side.
 #[cfg(feature = "simd")]
 pub fn exponentials() -> Option<Exponentials> {
-    /// A millisecond: against that, what it takes to wake a thread is little.
-    const CALLS: usize = 2_000;
+    /// Ten milliseconds: threads may wake on one core, and be moved apart some time later.
+    const CALLS: usize = 20_000;
     let x: Vec<f32> = (0..ELEMENTS).map(|i| -((i % 97) as f32) / 16.0).collect();
     let arch = pulp::Arch::new();
     let sum = arch.dispatch(SumOfExps(&x));

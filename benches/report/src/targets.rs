@@ -172,7 +172,7 @@ pub fn table(kernels: &Kernels) -> String {
          multiplied by it; ratios to a ruler stay as they are."
     };
     format!(
-        "{translated} {met} of {measured} measured targets are met, {beyond} are out of reach of this \
+        "{translated} {met} of {measured} measured targets are met, {beyond} out of reach of this \
          machine: the bound, what the exponentials alone give in a loop that does nothing else, misses \
          them too.\n\n{}",
         lines.join("\n")
