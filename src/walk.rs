@@ -7,7 +7,7 @@
 //! line it is compiled without the instruction set, 20 times slower.
 
 use crate::elem::{Float, Scratch};
-use crate::isa::{Lanes, MOST_LANES, Register, distance, prefetch};
+use crate::isa::{Lanes, MOST_LANES, Register, distance, fence, prefetch};
 use crate::view::RowIo;
 use core::hint::black_box;
 
@@ -522,6 +522,35 @@ pub(crate) fn map<E: Float, L: Lanes<E>>(
         r.store_head(y, &mut io.target()[end..]);
     }
 }
+
+/// [`map`]; past the caches what is written is not read before, and does not take the place of what will be read.
+#[inline(always)]
+pub(crate) fn map_out<E: Float, L: Lanes<E>>(
+    l: L,
+    io: &mut RowIo<'_, E>,
+    past_caches: bool,
+    f: impl Fn(Register<E, L>) -> Register<E, L> + Copy,
+) {
+    if !past_caches || matches!(io, RowIo::InPlace(_)) {
+        return map(l, io, f);
+    }
+    let (r, lanes) = (l.register(), L::Register::LANES);
+    let target = io.target();
+    let len = target.len();
+    let start = target.as_ptr().align_offset(CACHE_LINE).min(len);
+    let end = start + (len - start) / lanes * lanes;
+    map(l, &mut io.part(0, start), f);
+    if let RowIo::Apart(source, target) = io.part(start, end) {
+        for (s, t) in source.chunks_exact(lanes).zip(target.chunks_exact_mut(lanes)) {
+            r.store_past_caches(f(r.load(s)), t);
+        }
+    }
+    map(l, &mut io.part(end, len), f);
+    fence();
+}
+
+/// Bytes that go to memory at once.
+const CACHE_LINE: usize = 64;
 
 /// `target[i] = f(source[i], y[i])`
 #[inline(always)]

@@ -155,6 +155,7 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
             "isa::MOST_LANES",
             "isa::Register",
             "isa::distance",
+            "isa::fence",
             "isa::prefetch",
             "view::RowIo",
         ],

@@ -7,6 +7,7 @@ use super::cross_entropy::CrossEntropy;
 use super::logits::Call;
 use crate::batch::{
     DenseJob, DenseRecipe, LogitMap, Mass, Recipe, RowStatistics, SparseJob, StridedJob, Weighing,
+    goes_past_caches,
 };
 use crate::element::Element;
 use crate::error::Error;
@@ -233,6 +234,7 @@ impl<T: Element> CrossEntropy<'_, T> {
         let (threads, row_weights) = (self.exec.thread_bound(), self.row_weights);
         match call {
             Call::Rows(pass) => {
+                let recipe = Recipe { past_caches: goes_past_caches::<T>(pass.shape()), ..recipe };
                 let job = SparseJob {
                     token,
                     pass,
@@ -266,6 +268,7 @@ impl<T: Element> CrossEntropy<'_, T> {
             logits: self.logit_map(),
             z_loss: self.z_loss,
             weighing: self.weighing(weight, row_weight),
+            past_caches: false,
         }
     }
 

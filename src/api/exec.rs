@@ -14,6 +14,9 @@ use crate::path::Path;
 /// and has to be woken: tens of microseconds, which a call of a millisecond does not feel. A program can make its main
 /// thread one of the pool, with `rayon::ThreadPoolBuilder::new().use_current_thread().build_global()` at its start.
 ///
+/// Softmax, log-softmax and the gradient of integer labels, of 64 MiB and more, not in place and with rows of more than
+/// a tile (2,048 `f32`), are written past the caches, which could not keep them.
+///
 /// ```
 /// use xent::{Exec, Path, Rows, RowsMut};
 ///

@@ -43,6 +43,7 @@ impl Exec {
             logits: LogitMap::PLAIN,
             z_loss: 0.0,
             weighing: Weighing { gradient: 1.0, z_gradient: 1.0, no_weight: false },
+            past_caches: false,
         };
         let job = SparseJob {
             token: self.token()?,

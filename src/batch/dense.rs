@@ -216,11 +216,11 @@ impl<E: Float> DenseJob<'_, E> {
                 if !recipe.mass.is_target() {
                     map.weights = Some(&rooms.masses.get((i + 1) * width)[i * width..]);
                 }
-                let gradient = RowGradient { map, max, fixed };
+                let gradient = RowGradient { map, max, fixed, past_caches: false };
                 let slopes = (&mut rooms.cap, i * width);
                 recipe.logits.gradient_of_exps(token, io.target(), gradient, slopes);
             } else {
-                let gradient = RowGradient { map, max, fixed };
+                let gradient = RowGradient { map, max, fixed, past_caches: false };
                 let targets = Some((&recipe.mass, t, &mut rooms.masses));
                 let cap = &mut rooms.cap;
                 recipe.logits.gradient_of_logits(token, io.reborrow(), gradient, targets, cap);

@@ -54,6 +54,8 @@ pub(crate) struct RowGradient<'a, E> {
     pub(crate) max: f64,
     /// The class that the map is wrong for, and its value.
     pub(crate) fixed: (usize, E),
+    /// See [`goes_past_caches`](super::goes_past_caches).
+    pub(crate) past_caches: bool,
 }
 
 impl<E: Float> RowGradient<'_, E> {
@@ -193,8 +195,8 @@ impl LogitMap {
         let (max, factor) = (E::from_f64(gradient.max), self.factor());
         let cap = self.cap();
         if cap.is_none() && targets.is_none() {
-            let map = gradient.map;
-            token.run(OfLogits { map, io: io.reborrow(), max, scale: factor });
+            let RowGradient { map, past_caches, .. } = gradient;
+            token.run(OfLogits { map, io: io.reborrow(), max, scale: factor, past_caches });
             gradient.fix(io.target());
             return;
         }
@@ -210,15 +212,16 @@ impl LogitMap {
             }
             match cap {
                 None => {
-                    token.run(OfLogits { map, io: tile.reborrow(), max, scale: factor });
+                    let (io, past_caches) = (tile.reborrow(), false);
+                    token.run(OfLogits { map, io, max, scale: factor, past_caches });
                 }
                 Some(cap) => {
                     let capped = room.capped.get(end - start);
                     let slope = room.slope.get(end - start);
                     let io = &mut RowIo::Apart(tile.source(), &mut *capped);
                     token.run(CapRow { cap, io, slope });
-                    let io = RowIo::Apart(capped, tile.target());
-                    token.run(OfLogits { map, io, max, scale: factor });
+                    let (io, past_caches) = (RowIo::Apart(capped, tile.target()), false);
+                    token.run(OfLogits { map, io, max, scale: factor, past_caches });
                 }
             }
             let target = tile.target();

@@ -133,6 +133,8 @@ pub struct MapJob<'a, E> {
     pub(crate) token: Token,
     pub(crate) map: Map,
     pub(crate) io: Io<'a, E>,
+    /// See [`goes_past_caches`](super::goes_past_caches).
+    pub(crate) past_caches: bool,
 }
 
 impl<E: Float> Job for MapJob<'_, E> {
@@ -184,7 +186,7 @@ impl<E: Float> Job for MapJob<'_, E> {
 
 impl<E: Float> MapJob<'_, E> {
     fn log_softmax(&mut self, rows: Range<usize>, parts: usize) {
-        let token = self.token;
+        let MapJob { token, past_caches, .. } = *self;
         let read = ReadRows::new(token, self.io.source(), rows.start, rows.len(), parts);
         for (row, (stats, log_sum)) in rows.zip(read.stats.iter().zip(read.log_sums)) {
             let mut io = self.io.row(row);
@@ -193,7 +195,7 @@ impl<E: Float> MapJob<'_, E> {
                 continue;
             }
             let (max, log_sum) = (E::from_f64(stats.max), E::from_f64(log_sum));
-            long_row::map(parts, io, |io, _| token.run(LogProb { io, max, log_sum }));
+            long_row::map(parts, io, |io, _| token.run(LogProb { io, max, log_sum, past_caches }));
         }
     }
 
@@ -215,7 +217,7 @@ impl<E: Float> MapJob<'_, E> {
     }
 
     fn softmax(&mut self, rows: Range<usize>, parts: usize) {
-        let token = self.token;
+        let MapJob { token, past_caches, .. } = *self;
         let read = ReadRows::new(token, self.io.source(), rows.start, rows.len(), parts);
         for (row, stats) in rows.zip(read.stats) {
             let mut io = self.io.row(row);
@@ -225,7 +227,9 @@ impl<E: Float> MapJob<'_, E> {
             }
             let map = Gradient::scaled(E::from_f64(1.0 / stats.sum));
             let (max, scale) = (E::from_f64(stats.max), E::ONE);
-            long_row::map(parts, io, |io, _| token.run(OfLogits { map, io, max, scale }));
+            long_row::map(parts, io, |io, _| {
+                token.run(OfLogits { map, io, max, scale, past_caches })
+            });
         }
     }
 }

@@ -65,6 +65,8 @@ pub struct Recipe<'a, E> {
     /// `λ`
     pub(crate) z_loss: f64,
     pub(crate) weighing: Weighing,
+    /// See [`goes_past_caches`](super::goes_past_caches).
+    pub(crate) past_caches: bool,
 }
 
 /// A checked call: sums the losses and the z-losses.
@@ -402,7 +404,8 @@ impl<'a, E: Float> Recipe<'a, E> {
         let coefficients = [terms.factor[i], terms.spread[i], terms.at_label[i]];
         let [factor, spread, at_label] = coefficients.map(E::from_f64);
         let map = Gradient { factor, spread, weights: self.class_weights };
-        (RowGradient { map, max: rows.max[i], fixed: (y, at_label) }, coefficients)
+        let (max, fixed, past_caches) = (rows.max[i], (y, at_label), self.past_caches);
+        (RowGradient { map, max, fixed, past_caches }, coefficients)
     }
 
     /// Enters a row: the statistics of its other classes, and its label's logit.

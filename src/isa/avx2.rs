@@ -2,9 +2,9 @@
 
 #![allow(unsafe_code)]
 
-use super::native::{Body, Hooks, Native};
+use super::native::{Body, Hooks, Native, is_aligned};
 use super::times::Times;
-use super::{Isa, Kernel};
+use super::{Isa, Kernel, Lanes};
 use crate::elem::Float;
 use bytemuck::cast;
 use core::arch::x86_64::{__m128, __m128d, __m256i};
@@ -72,6 +72,15 @@ impl Hooks<f32> for V3 {
         let v: [f32; 8] = cast(v);
         for (d, v) in dst.iter_mut().zip(v) {
             *d = v;
+        }
+    }
+    #[inline(always)]
+    fn store_past_caches(self, v: f32x8, dst: &mut [f32]) {
+        if is_aligned::<f32, f32x8>(dst) {
+            // SAFETY: `dst` is a register's place, and aligned.
+            unsafe { self.avx._mm256_stream_ps(dst.as_mut_ptr(), cast(v)) }
+        } else {
+            Native(self).store(v, dst);
         }
     }
     #[inline(always)]
@@ -151,6 +160,15 @@ impl Hooks<f64> for V3 {
         let v: [f64; 4] = cast(v);
         for (d, v) in dst.iter_mut().zip(v) {
             *d = v;
+        }
+    }
+    #[inline(always)]
+    fn store_past_caches(self, v: f64x4, dst: &mut [f64]) {
+        if is_aligned::<f64, f64x4>(dst) {
+            // SAFETY: `dst` is a register's place, and aligned.
+            unsafe { self.avx._mm256_stream_pd(dst.as_mut_ptr(), cast(v)) }
+        } else {
+            Native(self).store(v, dst);
         }
     }
     #[inline(always)]

@@ -2,9 +2,9 @@
 
 #![allow(unsafe_code)]
 
-use super::native::{Body, Hooks, Native};
+use super::native::{Body, Hooks, Native, is_aligned};
 use super::times::Times;
-use super::{Isa, Kernel, MOST_IN_REGISTER};
+use super::{Isa, Kernel, Lanes, MOST_IN_REGISTER};
 use crate::elem::Float;
 use bytemuck::cast;
 use core::arch::x86_64::__m128;
@@ -57,6 +57,15 @@ impl Hooks<f32> for V4 {
         let head = (1u16 << dst.len()) - 1;
         // SAFETY: only lanes below `dst.len()` are written.
         unsafe { self.avx512f._mm512_mask_storeu_ps(dst.as_mut_ptr(), head, cast(v)) }
+    }
+    #[inline(always)]
+    fn store_past_caches(self, v: f32x16, dst: &mut [f32]) {
+        if is_aligned::<f32, f32x16>(dst) {
+            // SAFETY: `dst` is a register's place, and aligned.
+            unsafe { self.avx512f._mm512_stream_ps(dst.as_mut_ptr(), cast(v)) }
+        } else {
+            Native(self).store(v, dst);
+        }
     }
     #[inline(always)]
     fn fold_add(self, v: f32x16) -> f32 {
@@ -170,6 +179,15 @@ impl Hooks<f64> for V4 {
         let head = (1u8 << dst.len()) - 1;
         // SAFETY: only lanes below `dst.len()` are written.
         unsafe { self.avx512f._mm512_mask_storeu_pd(dst.as_mut_ptr(), head, cast(v)) }
+    }
+    #[inline(always)]
+    fn store_past_caches(self, v: f64x8, dst: &mut [f64]) {
+        if is_aligned::<f64, f64x8>(dst) {
+            // SAFETY: `dst` is a register's place, and aligned.
+            unsafe { self.avx512f._mm512_stream_pd(dst.as_mut_ptr(), cast(v)) }
+        } else {
+            Native(self).store(v, dst);
+        }
     }
     #[inline(always)]
     fn fold_add(self, v: f64x8) -> f64 {

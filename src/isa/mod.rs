@@ -12,6 +12,7 @@ mod avx2;
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
 mod avx512;
 mod dispatch;
+mod fence;
 #[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod native;
 #[cfg(all(feature = "simd", target_arch = "aarch64"))]
@@ -22,6 +23,7 @@ mod scalar;
 mod times;
 
 pub use dispatch::Token;
+pub(crate) use fence::fence;
 pub use one::One;
 pub(crate) use prefetch::{distance, prefetch};
 
@@ -57,6 +59,12 @@ pub trait Lanes<E: Float>: Copy {
     fn store(self, v: Self::V, dst: &mut [E]);
     /// The first `dst.len() <= LANES` lanes.
     fn store_head(self, v: Self::V, dst: &mut [E]);
+    /// [`Self::store`], past the caches where there is an instruction for that and `dst` starts with a cache line;
+    /// before another thread may read it, [`fence`].
+    #[inline(always)]
+    fn store_past_caches(self, v: Self::V, dst: &mut [E]) {
+        self.store(v, dst);
+    }
 
     /// `a + b`
     fn add(self, a: Self::V, b: Self::V) -> Self::V;

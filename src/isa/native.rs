@@ -26,6 +26,14 @@ pub trait Hooks<E: Float>: Copy {
     fn store_head(self, v: Self::V, dst: &mut [E]);
     fn fold_add(self, v: Self::V) -> E;
     fn fold_max(self, v: Self::V) -> E;
+    /// See [`Lanes::store_past_caches`].
+    #[inline(always)]
+    fn store_past_caches(self, v: Self::V, dst: &mut [E])
+    where
+        Native<Self>: Lanes<E, V = Self::V>,
+    {
+        Native(self).store(v, dst);
+    }
     /// See [`Lanes::at_most`].
     #[inline(always)]
     fn at_most(self, most: Self::V, d: Self::V) -> Self::V
@@ -162,6 +170,12 @@ fn write<E: Float, V: bytemuck::NoUninit>(v: V, dst: &mut [E]) {
     unsafe { dst.as_mut_ptr().cast::<V>().write_unaligned(v) }
 }
 
+/// Whether one register is all of it, and starts where its size asks for.
+#[inline(always)]
+pub(super) fn is_aligned<E: Float, V>(dst: &[E]) -> bool {
+    size_of_val(dst) == size_of::<V>() && dst.as_ptr().addr().is_multiple_of(size_of::<V>())
+}
+
 /// Whether so many registers, one every `stride` elements, are within `len` elements.
 #[inline(always)]
 fn fit(lanes: usize, stride: usize, len: usize) -> bool {
@@ -222,6 +236,10 @@ impl<S: pulp::Simd + Hooks<f32, V = <S as pulp::Simd>::f32s>> Lanes<f32> for Nat
     #[inline(always)]
     fn store_head(self, v: Self::V, dst: &mut [f32]) {
         Hooks::store_head(self.0, v, dst);
+    }
+    #[inline(always)]
+    fn store_past_caches(self, v: Self::V, dst: &mut [f32]) {
+        Hooks::<f32>::store_past_caches(self.0, v, dst);
     }
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
@@ -337,6 +355,10 @@ impl<S: pulp::Simd + Hooks<f64, V = <S as pulp::Simd>::f64s>> Lanes<f64> for Nat
     #[inline(always)]
     fn store_head(self, v: Self::V, dst: &mut [f64]) {
         Hooks::store_head(self.0, v, dst);
+    }
+    #[inline(always)]
+    fn store_past_caches(self, v: Self::V, dst: &mut [f64]) {
+        Hooks::<f64>::store_past_caches(self.0, v, dst);
     }
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {

@@ -116,6 +116,13 @@ impl<E: Float, R: Lanes<E, Register: Square<E>>, const K: usize> Lanes<E> for Ti
         }
     }
     #[inline(always)]
+    fn store_past_caches(self, v: Self::V, dst: &mut [E]) {
+        assert!(dst.len() == K * R::LANES);
+        for k in 0..K {
+            self.0.store_past_caches(v[k], &mut dst[k * R::LANES..(k + 1) * R::LANES]);
+        }
+    }
+    #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
         self.each2(
             a,

@@ -85,6 +85,8 @@ pub(crate) struct OfLogits<'a, E> {
     pub(crate) io: RowIo<'a, E>,
     pub(crate) max: E,
     pub(crate) scale: E,
+    /// Where the gradient goes, if it can.
+    pub(crate) past_caches: bool,
 }
 
 impl<E: Float> Kernel<E> for OfLogits<'_, E> {
@@ -92,7 +94,7 @@ impl<E: Float> Kernel<E> for OfLogits<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) {
-        let OfLogits { map, mut io, max, scale } = self;
+        let OfLogits { map, mut io, max, scale, past_caches } = self;
         let io = &mut io;
         let r = l.register();
         let (factor, minus) = (r.splat(map.factor), r.splat(E::ZERO - map.spread));
@@ -112,23 +114,26 @@ impl<E: Float> Kernel<E> for OfLogits<'_, E> {
                 },
             );
         } else if map.spread != E::ZERO {
-            walk::map(
+            walk::map_out(
                 l,
                 io,
+                past_caches,
                 #[inline(always)]
                 |x| r.mul_add(exp.of(r, r.mul(by, r.sub(top, x))), factor, minus),
             );
         } else if scale == E::ONE {
-            walk::map(
+            walk::map_out(
                 l,
                 io,
+                past_caches,
                 #[inline(always)]
                 |x| r.mul(exp.of(r, r.sub(top, x)), factor),
             );
         } else {
-            walk::map(
+            walk::map_out(
                 l,
                 io,
+                past_caches,
                 #[inline(always)]
                 |x| r.mul(exp.of(r, r.mul(by, r.sub(top, x))), factor),
             );

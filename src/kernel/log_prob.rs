@@ -10,6 +10,8 @@ pub(crate) struct LogProb<'a, E> {
     pub(crate) io: RowIo<'a, E>,
     pub(crate) max: E,
     pub(crate) log_sum: E,
+    /// Where the result goes, if it can.
+    pub(crate) past_caches: bool,
 }
 
 impl<E: Float> Kernel<E> for LogProb<'_, E> {
@@ -19,9 +21,10 @@ impl<E: Float> Kernel<E> for LogProb<'_, E> {
     fn run<L: Lanes<E>>(mut self, l: L) {
         let r = l.register();
         let (max, log_sum) = (r.splat(self.max), r.splat(self.log_sum));
-        walk::map(
+        walk::map_out(
             l,
             &mut self.io,
+            self.past_caches,
             #[inline(always)]
             |x| r.sub(r.sub(x, max), log_sum),
         );

@@ -1,0 +1,64 @@
+//! Batches whose results are written past the caches: the bits of each row are those of the row alone.
+
+mod common;
+
+use common::{Num, Random, bits, paths};
+use xent::{CrossEntropy, Exec, Reduction, Rows, RowsMut};
+
+/// More than a tile, and odd: rows start anywhere in a cache line.
+const CLASSES: usize = 4_099;
+
+/// Bytes from which on a call writes past the caches.
+const LARGE: usize = 64 << 20;
+
+fn large<T: Num>() {
+    let rows = (LARGE / T::BYTES).div_ceil(CLASSES);
+    let mut random = Random(7);
+    // A row that repeats, each time with other neighbours in its cache lines.
+    let some: Vec<T> = (0..7 * CLASSES).map(|_| random.normal()).collect();
+    let logits: Vec<T> = some.iter().copied().cycle().take(rows * CLASSES).collect();
+    let labels: Vec<u32> = (0..rows as u32).map(|row| row * 31 % CLASSES as u32).collect();
+    let mut out = vec![T::of(0.0); rows * CLASSES];
+    let mut alone = vec![T::of(0.0); CLASSES];
+    let view = |x| Rows::new(x, CLASSES).expect("rows");
+    type Call<T> = fn(Exec, Rows<'_, T>, &[u32], RowsMut<'_, T>);
+    let calls: [(&str, Call<T>); 4] = [
+        ("log_softmax", |exec, x, _, out| exec.log_softmax(x, out).expect("log_softmax")),
+        ("softmax", |exec, x, _, out| exec.softmax(x, out).expect("softmax")),
+        ("gradient", |exec, x, y, out| {
+            let loss = CrossEntropy::new().reduction(Reduction::Sum).exec(exec);
+            loss.loss_and_gradient(x, y, out).expect("gradient");
+        }),
+        ("smoothed, scaled gradient", |exec, x, y, out| {
+            let loss = CrossEntropy::new().reduction(Reduction::Sum).exec(exec);
+            let loss = loss.label_smoothing(0.125).scale(0.5);
+            loss.loss_and_gradient(x, y, out).expect("gradient");
+        }),
+    ];
+    for path in paths() {
+        let exec = Exec::new().path(path);
+        for (name, call) in calls {
+            for threads in [1, 2] {
+                let writable = RowsMut::new(&mut out, CLASSES).expect("rows");
+                call(exec.threads(threads), view(&logits), &labels, writable);
+                for row in (0..rows).step_by(rows / 61).chain([rows - 1]) {
+                    let part = row * CLASSES..(row + 1) * CLASSES;
+                    let writable = RowsMut::new(&mut alone, CLASSES).expect("a row");
+                    call(exec, view(&logits[part.clone()]), &labels[row..=row], writable);
+                    let same = bits(&alone) == bits(&out[part]);
+                    assert!(same, "{name} of {} on {path}, {threads} threads: row {row}", T::NAME);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_of_large_batches_are_the_rows_alone_f32() {
+    large::<f32>();
+}
+
+#[test]
+fn rows_of_large_batches_are_the_rows_alone_f64() {
+    large::<f64>();
+}
