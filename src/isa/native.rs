@@ -171,6 +171,7 @@ fn write<E: Float, V: bytemuck::NoUninit>(v: V, dst: &mut [E]) {
 }
 
 /// Whether one register is all of it, and starts where its size asks for.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(super) fn is_aligned<E: Float, V>(dst: &[E]) -> bool {
     size_of_val(dst) == size_of::<V>() && dst.as_ptr().addr().is_multiple_of(size_of::<V>())
