@@ -15,7 +15,8 @@ use crate::path::Path;
 /// thread one of the pool, with `rayon::ThreadPoolBuilder::new().use_current_thread().build_global()` at its start.
 ///
 /// Softmax, log-softmax and the gradient of integer labels, of 64 MiB and more, not in place and with rows of more than
-/// a tile (2,048 `f32`), are written past the caches, which could not keep them.
+/// a tile (2,048 `f32`, 1,024 `f64`), are written past the caches, which could not keep them; not so the gradient under a
+/// softcap, or with label smoothing and class weights together.
 ///
 /// ```
 /// use xent::{Exec, Path, Rows, RowsMut};
