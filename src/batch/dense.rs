@@ -149,15 +149,18 @@ impl<E: Float> DenseJob<'_, E> {
         };
         let scale = recipe.logits.factor();
         let ask = Ask { excluded: None, scale, moments: Moments::None, spread: Spread::Off };
+        let mut others = [Stats::NONE; TOGETHER];
         let of_targets;
-        let (_, others) = match &mut self.pass {
+        match &mut self.pass {
             Pass::LossOnly(logits) => {
                 (of_targets, read.tops) = sums(*logits);
-                AskRows { start, count, ask, labels: Some(&read.tops) }.of_rows(token, *logits)
+                let asked = AskRows { start, count, ask, labels: Some(&read.tops) };
+                asked.of_rows(token, *logits, &mut others);
             }
             Pass::Gradient(io) if recipe.logits.softcap.is_none() => {
                 (of_targets, read.tops) = sums(io.source());
-                AskRows { start, count, ask, labels: Some(&read.tops) }.into_rows(token, io)
+                let asked = AskRows { start, count, ask, labels: Some(&read.tops) };
+                asked.into_rows(token, io, &mut others);
             }
             Pass::Gradient(io) => {
                 for (i, row) in rows.enumerate() {
@@ -166,9 +169,10 @@ impl<E: Float> DenseJob<'_, E> {
                 (of_targets, read.tops) = sums(io.target().as_rows());
                 let all = 0..io.shape().0;
                 let io = &mut Io::InPlace(io.target().between(all));
-                AskRows { start, count, ask, labels: Some(&read.tops) }.into_rows(token, io)
+                let asked = AskRows { start, count, ask, labels: Some(&read.tops) };
+                asked.into_rows(token, io, &mut others);
             }
-        };
+        }
         for (i, of) in of_targets[..count].iter().enumerate() {
             read.enter(i, *of, masses.row(i)[of.top], &others[i]);
         }

@@ -98,8 +98,9 @@ impl<E: Float> InBlocks<E> for FewClasses<'_, '_, E> {
             };
             let ask = (classes, &exp, ahead);
             let losses = job.recipe.block(l, ask, of_rows, (planes, slopes), gradient);
-            for (total, losses) in totals.iter_mut().zip(losses) {
-                total.add(l, losses);
+            totals[0].add(l, losses[0]);
+            if job.recipe.z_loss != 0.0 {
+                totals[1].add(l, losses[1]);
             }
             if let Pass::Gradient(io) = &mut job.pass {
                 from_planes(l, planes, io.target(), start, count);

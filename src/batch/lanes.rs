@@ -9,6 +9,7 @@ use crate::loss::cross_entropy::Masses;
 use crate::loss::nll::{self, Nll};
 use crate::loss::{Facts, Sparse, mass_times, z_loss};
 use crate::walk::get;
+use core::hint::black_box;
 use core::ops::Range;
 
 /// A run of registers of rows, and what is known of each row besides its logits.
@@ -99,8 +100,8 @@ impl<E: Float> Recipe<'_, E> {
         {
             let (sum, lead) = (sum(r, stats), lead(r, scale, stats));
             let nll = Nll::finish(r, sum, lead, roots[at], log_sums[at]);
-            let known = (&labels[at], stats, &nll);
-            *losses = self.register(r, ask.scale, rows, at, known, lanes);
+            let known = Known { labels: &labels[at], stats, nll: &nll };
+            *losses = self.register(r, rows, at, known, gradient.then_some(&mut *lanes));
             lanes.finite = ask.spread.is_none() && lanes.are_finite(r);
         }
         if gradient {
@@ -129,14 +130,17 @@ impl<E: Float> Recipe<'_, E> {
         let ask = LaneAsk { ahead, ..self.ask_lanes(classes, exp) };
         let planes = &mut planes[..classes * L::LANES];
         let labels = rows.labels(l, 0);
-        let stats = across_block::stats(l, ask, labels, planes);
-        let scale = l.splat(ask.scale);
-        let (sum, lead) = (sum(l, &stats), lead(l, scale, &stats));
-        let root = nll::root(l, lead);
+        let mut stats = across_block::tops(l, labels, planes);
+        let lead = lead(l, l.splat(ask.scale), &stats);
+        // A long chain of operations: here, where it would not stay of itself, it runs beside the exponentials.
+        let root = black_box(nll::root(l, lead));
+        across_block::sums(l, ask, labels, planes, &mut stats);
+        let sum = sum(l, &stats);
         let log_sum = nll::log_sum(l, sum, lead, root);
         let nll = Nll::finish(l, sum, lead, root, log_sum);
+        let known = Known { labels: &labels, stats: &stats, nll: &nll };
         let mut lanes = LaneGradient::nothing(l);
-        let losses = self.register(l, ask.scale, rows, 0, (&labels, &stats, &nll), &mut lanes);
+        let losses = self.register(l, rows, 0, known, gradient.then_some(&mut lanes));
         if gradient {
             across_block::gradient(l, ask, &lanes, planes, slopes);
         }
@@ -150,60 +154,115 @@ impl<E: Float> Recipe<'_, E> {
         one_hot && self.class_weights.is_none() && self.z_loss == 0.0
     }
 
-    /// The losses and z-losses of a register of rows; `lanes` takes what their gradients are made of.
+    /// The losses and z-losses of a register of rows; `lanes` takes what their gradients are made of, if they are
+    /// wanted.
     #[inline(always)]
     fn register<R: Lanes<E>>(
         &self,
         r: R,
-        scale: E,
         rows: &LaneRows<'_, E>,
         at: usize,
-        (&labels, stats, &nll): (&R::V, &LaneStats<R::V>, &Nll<R::V>),
-        lanes: &mut LaneGradient<R::V>,
+        known: Known<'_, R::V>,
+        lanes: Option<&mut LaneGradient<R::V>>,
     ) -> [R::V; 2] {
-        let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
-        let weighing = self.weighing;
-        let ours = E::from_f64(self.logits.scale * weighing.gradient);
-        let z_ours = E::from_f64(self.logits.scale * weighing.z_gradient);
-        // 0 where a row does not count.
-        let counts = r.select_lt(labels, zero, zero, one);
-        let row = OfRow { likelihood: nll.loss, counts };
-        let of_gradient = OfRow { counts: if weighing.no_weight { zero } else { counts }, ..row };
-        let (losses, factor, spread, at_label);
-        if self.is_plain() && rows.row_weights.is_none() && rows.upstream.is_none() {
-            // What is below, without multiplications by 1 and additions of 0.
-            let ours = r.splat(ours);
-            losses = [row.settle(r, nll.loss), row.settle(r, zero)];
-            (factor, spread) = (r.mul(ours, nll.max_prob), zero);
-            at_label = r.mul_add(ours, r.sub(zero, nll.other_prob), zero);
-        } else {
-            let label_weight = rows.label_weights(r, at, self.class_weights);
-            let weight = rows.get(r, at, rows.row_weights);
-            let upstream = rows.get(r, at, rows.upstream);
-            let (other_weight, shortfall) = (stats.weight, stats.shortfall);
-            let terms = self.loss.terms(r, &Facts { nll, label_weight, other_weight, shortfall });
-            let (z, z_prob) = if self.z_loss == 0.0 {
-                (zero, zero)
-            } else {
-                let top = r.select_lt(stats.label, stats.max, stats.max, stats.label);
-                let lse = r.mul_add(top, r.splat(scale), nll.log_sum);
-                z_loss::terms(r, self.z_loss, lse)
-            };
-            let [loss, z] = [mass_times(r, weight, terms.loss), mass_times(r, weight, z)];
-            losses = [row.settle(r, loss), row.settle(r, z)];
-            let outer = r.mul(upstream, weight);
-            let (ours, z_ours) = (r.mul(outer, r.splat(ours)), r.mul(outer, r.splat(z_ours)));
-            let z_prob = if self.z_loss == 0.0 { zero } else { r.mul(z_ours, z_prob) };
-            factor = r.mul(r.mul_add(ours, terms.prob, z_prob), nll.max_prob);
-            spread = r.mul(ours, terms.spread);
-            at_label = r.mul_add(ours, terms.label, r.mul(z_prob, nll.label_prob));
+        if !(self.is_plain() && rows.row_weights.is_none() && rows.upstream.is_none()) {
+            return self.any_register(r, rows, at, known, lanes);
         }
-        (lanes.labels, lanes.reference, lanes.sum) = (labels, stats.reference, stats.sum);
-        lanes.factor = of_gradient.settle(r, factor);
-        lanes.spread = of_gradient.settle(r, spread);
-        lanes.at_label = of_gradient.settle(r, at_label);
-        lanes.lost = r.select_eq(of_gradient.counts, zero, zero, r.splat(E::NAN));
-        losses
+        let zero = r.splat(E::ZERO);
+        let Known { labels, stats, nll } = known;
+        if let Some(lanes) = lanes {
+            let ours = r.splat(self.of_gradient());
+            let counts = self.counts_in_gradient(r, counts(r, *labels));
+            // Of a row that is lost the factor is NaN.
+            let at_label = r.mul_add(ours, r.sub(zero, nll.other_prob), zero);
+            *lanes = LaneGradient {
+                factor: r.select_eq(counts, zero, zero, r.mul(ours, nll.max_prob)),
+                at_label: r.select_eq(counts, zero, zero, at_label),
+                ..LaneGradient::of(r, *labels, stats, counts)
+            };
+        }
+        let row = OfRow { likelihood: nll.loss, counts: counts(r, *labels) };
+        [row.settle(r, nll.loss), zero]
+    }
+
+    /// The same of any loss.
+    #[inline(always)]
+    fn any_register<R: Lanes<E>>(
+        &self,
+        r: R,
+        rows: &LaneRows<'_, E>,
+        at: usize,
+        Known { labels, stats, nll }: Known<'_, R::V>,
+        lanes: Option<&mut LaneGradient<R::V>>,
+    ) -> [R::V; 2] {
+        let zero = r.splat(E::ZERO);
+        let label_weight = rows.label_weights(r, at, self.class_weights);
+        let weight = rows.get(r, at, rows.row_weights);
+        let upstream = rows.get(r, at, rows.upstream);
+        let (other_weight, shortfall) = (stats.weight, stats.shortfall);
+        let terms = self.loss.terms(r, &Facts { nll: *nll, label_weight, other_weight, shortfall });
+        let (z, z_prob) = if self.z_loss == 0.0 {
+            (zero, zero)
+        } else {
+            let top = r.select_lt(stats.label, stats.max, stats.max, stats.label);
+            let lse = r.mul_add(top, r.splat(self.logits.factor()), nll.log_sum);
+            z_loss::terms(r, self.z_loss, lse)
+        };
+        let row = OfRow { likelihood: nll.loss, counts: counts(r, *labels) };
+        if let Some(lanes) = lanes {
+            let outer = r.mul(upstream, weight);
+            let z_ours = E::from_f64(self.logits.scale * self.weighing.z_gradient);
+            let (ours, z_ours) =
+                (r.mul(outer, r.splat(self.of_gradient())), r.mul(outer, r.splat(z_ours)));
+            let z_prob = if self.z_loss == 0.0 { zero } else { r.mul(z_ours, z_prob) };
+            let factor = r.mul(r.mul_add(ours, terms.prob, z_prob), nll.max_prob);
+            let at_label = r.mul_add(ours, terms.label, r.mul(z_prob, nll.label_prob));
+            let row = OfRow { counts: self.counts_in_gradient(r, row.counts), ..row };
+            *lanes = LaneGradient {
+                factor: row.settle(r, factor),
+                spread: row.settle(r, r.mul(ours, terms.spread)),
+                at_label: row.settle(r, at_label),
+                ..LaneGradient::of(r, *labels, stats, row.counts)
+            };
+        }
+        let [loss, z] = [mass_times(r, weight, terms.loss), mass_times(r, weight, z)];
+        [row.settle(r, loss), row.settle(r, z)]
+    }
+
+    /// What the gradient is multiplied by.
+    #[inline(always)]
+    fn of_gradient(&self) -> E {
+        E::from_f64(self.logits.scale * self.weighing.gradient)
+    }
+
+    /// Where no row has a weight, none counts.
+    #[inline(always)]
+    fn counts_in_gradient<R: Lanes<E>>(&self, r: R, counts: R::V) -> R::V {
+        if self.weighing.no_weight { r.splat(E::ZERO) } else { counts }
+    }
+}
+
+/// 0 where a row does not count, else 1.
+#[inline(always)]
+fn counts<E: Float, R: Lanes<E>>(r: R, labels: R::V) -> R::V {
+    r.select_lt(labels, r.splat(E::ZERO), r.splat(E::ZERO), r.splat(E::ONE))
+}
+
+/// What is known of a register of rows.
+struct Known<'a, V> {
+    labels: &'a V,
+    stats: &'a LaneStats<V>,
+    nll: &'a Nll<V>,
+}
+
+impl<V: Copy> LaneGradient<V> {
+    /// Without its coefficients; `counts` is 0 where a row does not count.
+    #[inline(always)]
+    fn of<E: Float, R: Lanes<E, V = V>>(r: R, labels: V, stats: &LaneStats<V>, counts: V) -> Self {
+        let zero = r.splat(E::ZERO);
+        let lost = r.select_eq(counts, zero, zero, r.splat(E::NAN));
+        let (reference, sum) = (stats.reference, stats.sum);
+        LaneGradient { labels, reference, sum, lost, ..LaneGradient::nothing(r) }
     }
 }
 

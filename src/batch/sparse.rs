@@ -184,10 +184,12 @@ impl<E: Float> SparseJob<'_, E> {
     fn run_rows(&mut self, parts: usize, room: &mut CapRoom<E>) -> [f64; SUMS] {
         let (rows, classes) = self.pass.shape();
         let mut totals = [0.0; SUMS];
+        let mut block = Block::default();
         let mut start = 0;
         while start < rows {
             let end = rows.min(start + self.recipe.together(classes));
-            let block = self.statistics_of(start, end, parts, room);
+            block.count = end - start;
+            self.statistics_of(start, end, parts, &mut block, room);
             self.finish(start, end, parts, &block, room, &mut totals);
             start = end;
         }
@@ -200,19 +202,19 @@ impl<E: Float> SparseJob<'_, E> {
         start: usize,
         end: usize,
         parts: usize,
+        block: &mut Block,
         room: &mut CapRoom<E>,
-    ) -> Block {
-        let mut block = Block::new(end - start);
+    ) {
         if parts == 1 && self.statistics.is_none() && self.takes_rows() {
-            self.enter_together(start, end, &mut block, room);
-            return block;
+            self.enter_together(start, end, block, room);
+            return;
         }
         for (i, row) in (start..end).enumerate() {
             let class = self.targets.class(row);
             block.classes[i] = class;
             let Some(y) = class else {
                 // Room of its own: the slopes of the rows before it are needed yet.
-                self.enter_statistics(row, &mut block, i, &mut CapRoom::default());
+                self.enter_statistics(row, block, i, &mut CapRoom::default());
                 continue;
             };
             let mut ask = self.recipe.ask(y);
@@ -233,8 +235,7 @@ impl<E: Float> SparseJob<'_, E> {
             block.argmax[i] = argmax;
             self.enter(&mut block.rows, i, row, (others, label, y));
         }
-        self.write_block(start, &block);
-        block
+        self.write_block(start, block);
     }
 
     /// Whether rows are read together: they are tiles, and the kernels find them as the loss sees them.
@@ -261,14 +262,18 @@ impl<E: Float> SparseJob<'_, E> {
         let (ask, count) = (self.recipe.ask(0), end - start);
         let asked = AskRows { start, count, ask, labels: Some(&block.classes) };
         let logits = self.recipe.logits;
-        let (labels, stats) = match &mut self.pass {
-            Pass::LossOnly(logits) => asked.of_rows(token, *logits),
-            Pass::Gradient(io) if logits.softcap.is_none() => asked.into_rows(token, io),
+        let mut stats = [Stats::NONE; TOGETHER];
+        let labels = match &mut self.pass {
+            Pass::LossOnly(logits) => asked.of_rows(token, *logits, &mut stats),
+            Pass::Gradient(io) if logits.softcap.is_none() => {
+                asked.into_rows(token, io, &mut stats)
+            }
             Pass::Gradient(io) => {
                 for i in (0..count).filter(|i| block.classes[*i].is_some()) {
                     logits.capped_in_target(token, io.row(start + i), room, i * width);
                 }
-                asked.into_rows(token, &mut Io::InPlace(io.target().between(0..rows)))
+                let mut io = Io::InPlace(io.target().between(0..rows));
+                asked.into_rows(token, &mut io, &mut stats)
             }
         };
         for (i, row) in (start..end).enumerate() {
@@ -328,9 +333,6 @@ impl<E: Float> SparseJob<'_, E> {
     }
 }
 
-/// The labels' logits of some rows, and the statistics of the other classes.
-type LabelsAndStats<E> = ([E; TOGETHER], [Stats; TOGETHER]);
-
 impl<E: Float> AskRows<'_, E> {
     /// The labels' logits, before a row that is worked on in place is overwritten.
     fn labels_in(&self, logits: Rows<'_, E>) -> [E; TOGETHER] {
@@ -343,18 +345,27 @@ impl<E: Float> AskRows<'_, E> {
         of_labels
     }
 
-    pub(super) fn of_rows(self, token: Token, logits: Rows<'_, E>) -> LabelsAndStats<E> {
-        let mut stats = [Stats::NONE; TOGETHER];
+    /// The labels' logits of some rows; `stats` takes the statistics of the other classes.
+    pub(super) fn of_rows(
+        self,
+        token: Token,
+        logits: Rows<'_, E>,
+        stats: &mut [Stats; TOGETHER],
+    ) -> [E; TOGETHER] {
         token.run(StatsOfRows { logits, rows: self, out: &mut stats[..self.count] });
-        (self.labels_in(logits), stats)
+        self.labels_in(logits)
     }
 
-    /// Leaves `e^u` in the target of each row.
-    pub(super) fn into_rows(self, token: Token, io: &mut Io<'_, E>) -> LabelsAndStats<E> {
+    /// The same; leaves `e^u` in the target of each row.
+    pub(super) fn into_rows(
+        self,
+        token: Token,
+        io: &mut Io<'_, E>,
+        stats: &mut [Stats; TOGETHER],
+    ) -> [E; TOGETHER] {
         let labels = self.labels_in(io.source());
-        let mut stats = [Stats::NONE; TOGETHER];
         token.run(StatsIntoRows { io, rows: self, out: &mut stats[..self.count] });
-        (labels, stats)
+        labels
     }
 }
 

@@ -134,7 +134,8 @@ impl<E: Float> RowStatistics<'_, E> {
     }
 }
 
-/// Some rows between the passes over them.
+/// Some rows between the passes over them; one after the other they share its room.
+#[derive(Default)]
 pub(super) struct Block {
     pub(super) rows: LabelRows,
     /// The labels of the rows that have one.
@@ -142,13 +143,6 @@ pub(super) struct Block {
     /// The first of the largest logits, if it is wanted.
     pub(super) argmax: [usize; TOGETHER],
     pub(super) count: usize,
-}
-
-impl Block {
-    pub(super) fn new(count: usize) -> Self {
-        let rows = LabelRows::default();
-        Block { rows, classes: [None; TOGETHER], argmax: [0; TOGETHER], count }
-    }
 }
 
 /// The first class whose logit is `top`, among those that the loss sees.

@@ -7,11 +7,11 @@
 //!
 //! Each step goes through many rows before the next. A loop of a few turns would be unrolled, and all of its
 //! constants read again in each of them. With its gradient a row takes 20 instructions (AVX2, `f32`), a third of them
-//! for the logarithm; the two divisions of 8 rows are as long as the exponential.
+//! for the logarithm; the division of 8 rows is half as long as the exponential.
 
 use super::sparse::Recipe;
 use crate::elem::{Float, Scratch};
-use crate::isa::{Lanes, MOST_LANES, Square};
+use crate::isa::{Lanes, MOST_LANES, Transpose};
 use crate::kernel::across::Compensated;
 use crate::labels::Targets;
 use crate::loss::{nll, pair};

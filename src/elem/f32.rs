@@ -5,7 +5,7 @@
 
 #![allow(clippy::approx_constant, reason = "coefficients are fitted: close to ln 2 is not ln 2")]
 
-use super::{Float, Scratch, constant, polynomial, polynomial_by_halves};
+use super::{Float, Scratch, constant, horner, polynomial_by_halves};
 use crate::isa::{Isa, Lanes};
 
 /// `ln(1 + f) / f` for `sqrt(1/2) <= 1 + f < sqrt 2`: `1 - f/2 + f² P(f)`, `P` of degree 7: 0.22 · 2^-24 of
@@ -154,7 +154,7 @@ impl Float for f32 {
     /// `f^2 (-1/2 + f P(f))`, of [`LN_1P`].
     #[inline(always)]
     fn ln_1p_minus<L: Lanes<Self>>(l: L, f: L::V) -> L::V {
-        let p = polynomial(l, f, &LN_1P[..LN_1P.len() - 1]);
+        let p = horner(l, f, &LN_1P[..LN_1P.len() - 1]);
         l.mul(l.mul(f, f), p)
     }
 
@@ -173,7 +173,7 @@ impl Float for f32 {
     /// `x + x^2 P(x)`, `P` of degree 8: 0.09 · 2^-24 relative before rounding.
     #[inline(always)]
     fn ln_1p_unit<L: Lanes<Self>>(l: L, x: L::V) -> L::V {
-        let p = polynomial(
+        let p = horner(
             l,
             x,
             &[

@@ -37,7 +37,7 @@ pub(crate) fn exp<E: Float, L: Lanes<E>>(l: L, u: L::V) -> L::V {
 
 /// [`exp`] of `u <= EXP_CEILING`; of more, any number.
 #[inline(always)]
-pub(crate) fn exp_below<E: Float, L: Lanes<E>>(l: L, u: L::V) -> L::V {
+fn exp_below<E: Float, L: Lanes<E>>(l: L, u: L::V) -> L::V {
     let (g, power) = reduce(l, u);
     l.mul(l.mul_add(g, fraction(l, g), l.splat(E::ONE)), power)
 }

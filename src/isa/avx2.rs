@@ -7,7 +7,7 @@ use super::times::Times;
 use super::{Isa, Kernel, Lanes};
 use crate::elem::Float;
 use bytemuck::cast;
-use core::arch::x86_64::{__m128, __m128d, __m256i};
+use core::arch::x86_64::{__m128, __m128d, __m256, __m256d, __m256i};
 use core::marker::PhantomData;
 use pulp::x86::V3;
 use pulp::{f32x8, f64x4};
@@ -104,26 +104,19 @@ impl Hooks<f32> for V3 {
         self.sse._mm_cvtss_f32(v)
     }
     #[inline(always)]
-    fn exchange(self, a: f32x8, b: f32x8, run: usize) -> (f32x8, f32x8) {
+    fn unzip(self, [a, b]: [f32x8; 2]) -> [f32x8; 2] {
         let (a, b) = (cast(a), cast(b));
-        match run {
-            4 => (
-                cast(self.avx._mm256_permute2f128_ps::<0x20>(a, b)),
-                cast(self.avx._mm256_permute2f128_ps::<0x31>(a, b)),
-            ),
-            2 => (
-                cast(self.avx._mm256_unpacklo_pd(cast(a), cast(b))),
-                cast(self.avx._mm256_unpackhi_pd(cast(a), cast(b))),
-            ),
-            _ => (
-                cast(self.avx._mm256_blend_ps::<0xaa>(a, self.avx._mm256_moveldup_ps(b))),
-                cast(self.avx._mm256_blend_ps::<0xaa>(self.avx._mm256_movehdup_ps(a), b)),
-            ),
-        }
+        let even = self.avx._mm256_shuffle_ps::<0x88>(a, b);
+        let odd = self.avx._mm256_shuffle_ps::<0xdd>(a, b);
+        [cast(middle_swapped(self, cast(even))), cast(middle_swapped(self, cast(odd)))]
     }
-    // An exchange of single lanes takes two instructions for each register.
     #[inline(always)]
-    fn fours(self, [a, b, c, d]: [f32x8; 4]) -> [f32x8; 4] {
+    fn zip(self, [a, b]: [f32x8; 2]) -> [f32x8; 2] {
+        let (a, b) = (cast(middle_swapped(self, cast(a))), cast(middle_swapped(self, cast(b))));
+        [cast(self.avx._mm256_unpacklo_ps(a, b)), cast(self.avx._mm256_unpackhi_ps(a, b))]
+    }
+    #[inline(always)]
+    fn transpose_runs(self, [a, b, c, d]: [f32x8; 4]) -> [f32x8; 4] {
         let avx = self.avx;
         let (a, b, c, d) = (cast(a), cast(b), cast(c), cast(d));
         let low = [avx._mm256_unpacklo_ps(a, b), avx._mm256_unpacklo_ps(c, d)];
@@ -134,6 +127,16 @@ impl Hooks<f32> for V3 {
             cast(avx._mm256_unpacklo_pd(cast(high[0]), cast(high[1]))),
             cast(avx._mm256_unpackhi_pd(cast(high[0]), cast(high[1]))),
         ]
+    }
+    #[inline(always)]
+    unsafe fn gather_runs(self, src: *const f32, stride: usize) -> f32x8 {
+        // SAFETY: as the caller has it.
+        cast(unsafe { two_runs(self, src, stride) })
+    }
+    #[inline(always)]
+    unsafe fn store_run(self, v: f32x8, at: usize, dst: *mut f32) {
+        // SAFETY: as the caller has it.
+        unsafe { dst.cast::<__m128>().write_unaligned(half(self, cast(v), at)) }
     }
 }
 
@@ -190,14 +193,59 @@ impl Hooks<f64> for V3 {
         self.sse2._mm_cvtsd_f64(v)
     }
     #[inline(always)]
-    fn exchange(self, a: f64x4, b: f64x4, run: usize) -> (f64x4, f64x4) {
+    fn unzip(self, [a, b]: [f64x4; 2]) -> [f64x4; 2] {
         let (a, b) = (cast(a), cast(b));
-        match run {
-            2 => (
-                cast(self.avx._mm256_permute2f128_pd::<0x20>(a, b)),
-                cast(self.avx._mm256_permute2f128_pd::<0x31>(a, b)),
-            ),
-            _ => (cast(self.avx._mm256_unpacklo_pd(a, b)), cast(self.avx._mm256_unpackhi_pd(a, b))),
-        }
+        [
+            cast(middle_swapped(self, self.avx._mm256_unpacklo_pd(a, b))),
+            cast(middle_swapped(self, self.avx._mm256_unpackhi_pd(a, b))),
+        ]
+    }
+    #[inline(always)]
+    fn zip(self, [a, b]: [f64x4; 2]) -> [f64x4; 2] {
+        let (a, b) = (middle_swapped(self, cast(a)), middle_swapped(self, cast(b)));
+        [cast(self.avx._mm256_unpacklo_pd(a, b)), cast(self.avx._mm256_unpackhi_pd(a, b))]
+    }
+    #[inline(always)]
+    fn transpose_runs(self, [a, b, c, d]: [f64x4; 4]) -> [f64x4; 4] {
+        let (a, b) = (cast(a), cast(b));
+        let columns = [self.avx._mm256_unpacklo_pd(a, b), self.avx._mm256_unpackhi_pd(a, b)];
+        [cast(columns[0]), cast(columns[1]), c, d]
+    }
+    #[inline(always)]
+    unsafe fn gather_runs(self, src: *const f64, stride: usize) -> f64x4 {
+        // SAFETY: as the caller has it.
+        cast(unsafe { two_runs(self, src, stride) })
+    }
+    #[inline(always)]
+    unsafe fn store_run(self, v: f64x4, at: usize, dst: *mut f64) {
+        // SAFETY: as the caller has it.
+        unsafe { dst.cast::<__m128>().write_unaligned(half(self, cast(v), at)) }
+    }
+}
+
+/// The two quarters in the middle change places.
+#[inline(always)]
+fn middle_swapped(isa: V3, v: __m256d) -> __m256d {
+    isa.avx2._mm256_permute4x64_pd::<0xd8>(v)
+}
+
+/// 16 bytes from each of two places: they go to where they belong as they are read.
+///
+/// # Safety
+/// They can be read.
+#[inline(always)]
+unsafe fn two_runs<E>(isa: V3, src: *const E, stride: usize) -> __m256 {
+    // SAFETY: as the caller has it.
+    let [a, b] = unsafe {
+        [src.cast::<__m128>().read_unaligned(), src.add(stride).cast::<__m128>().read_unaligned()]
+    };
+    isa.avx._mm256_insertf128_ps::<1>(isa.avx._mm256_castps128_ps256(a), b)
+}
+
+#[inline(always)]
+fn half(isa: V3, v: __m256, at: usize) -> __m128 {
+    match at {
+        0 => isa.avx._mm256_castps256_ps128(v),
+        _ => isa.avx._mm256_extractf128_ps::<1>(v),
     }
 }

@@ -4,10 +4,10 @@
 
 use super::native::{Body, Hooks, Native, is_aligned};
 use super::times::Times;
-use super::{Isa, Kernel, Lanes, MOST_IN_REGISTER};
+use super::{Isa, Kernel, Lanes};
 use crate::elem::Float;
 use bytemuck::cast;
-use core::arch::x86_64::__m128;
+use core::arch::x86_64::{__m128, __m512};
 use core::marker::PhantomData;
 use pulp::x86::V4;
 use pulp::{f32x16, f64x8};
@@ -93,56 +93,15 @@ impl Hooks<f32> for V4 {
         cast(self.avx512f._mm512_maskz_scalef_ps(normal, cast(p), cast(k)))
     }
     #[inline(always)]
-    fn exchange(self, a: f32x16, b: f32x16, run: usize) -> (f32x16, f32x16) {
-        let (a, b) = (cast(a), cast(b));
-        let f = self.avx512f;
-        match run {
-            8 => (
-                cast(f._mm512_shuffle_f32x4::<0x44>(a, b)),
-                cast(f._mm512_shuffle_f32x4::<0xee>(a, b)),
-            ),
-            4 => {
-                let even = f._mm512_shuffle_f32x4::<0x88>(a, b);
-                let odd = f._mm512_shuffle_f32x4::<0xdd>(a, b);
-                (
-                    cast(f._mm512_shuffle_f32x4::<0xd8>(even, even)),
-                    cast(f._mm512_shuffle_f32x4::<0xd8>(odd, odd)),
-                )
-            }
-            2 => (
-                cast(f._mm512_unpacklo_pd(cast(a), cast(b))),
-                cast(f._mm512_unpackhi_pd(cast(a), cast(b))),
-            ),
-            _ => (
-                cast(f._mm512_mask_blend_ps(0xaaaa, a, f._mm512_moveldup_ps(b))),
-                cast(f._mm512_mask_blend_ps(0xaaaa, f._mm512_movehdup_ps(a), b)),
-            ),
-        }
+    fn unzip(self, [a, b]: [f32x16; 2]) -> [f32x16; 2] {
+        f32_lanes(self, a, b, F32_EVEN_AND_ODD)
     }
-    /// Runs of four lanes go to their place as they are read: only shuffles have but one port.
     #[inline(always)]
-    unsafe fn load_transposed(self, src: *const f32, stride: usize) -> [f32x16; MOST_IN_REGISTER] {
-        let mut square = [self.splat_f32x16(0.0); MOST_IN_REGISTER];
-        let mut at = 0;
-        while at < 16 {
-            // SAFETY: four lanes of each row, which can be read.
-            let runs = unsafe {
-                [
-                    runs_of_four(self, src.add(at), 4 * stride),
-                    runs_of_four(self, src.add(stride + at), 4 * stride),
-                    runs_of_four(self, src.add(2 * stride + at), 4 * stride),
-                    runs_of_four(self, src.add(3 * stride + at), 4 * stride),
-                ]
-            };
-            [square[at], square[at + 1], square[at + 2], square[at + 3]] =
-                Hooks::<f32>::fours(self, runs);
-            at += 4;
-        }
-        square
+    fn zip(self, [a, b]: [f32x16; 2]) -> [f32x16; 2] {
+        f32_lanes(self, a, b, F32_BY_TURNS)
     }
-    // An exchange of single lanes takes two instructions for each register.
     #[inline(always)]
-    fn fours(self, [a, b, c, d]: [f32x16; 4]) -> [f32x16; 4] {
+    fn transpose_runs(self, [a, b, c, d]: [f32x16; 4]) -> [f32x16; 4] {
         let f = self.avx512f;
         let (a, b, c, d) = (cast(a), cast(b), cast(c), cast(d));
         let low = [f._mm512_unpacklo_ps(a, b), f._mm512_unpacklo_ps(c, d)];
@@ -153,6 +112,16 @@ impl Hooks<f32> for V4 {
             cast(f._mm512_unpacklo_pd(cast(high[0]), cast(high[1]))),
             cast(f._mm512_unpackhi_pd(cast(high[0]), cast(high[1]))),
         ]
+    }
+    #[inline(always)]
+    unsafe fn gather_runs(self, src: *const f32, stride: usize) -> f32x16 {
+        // SAFETY: as the caller has it.
+        cast(unsafe { four_runs(self, src, stride) })
+    }
+    #[inline(always)]
+    unsafe fn store_run(self, v: f32x16, at: usize, dst: *mut f32) {
+        // SAFETY: as the caller has it.
+        unsafe { dst.cast::<__m128>().write_unaligned(quarter(self, cast(v), at)) }
     }
 }
 
@@ -215,51 +184,89 @@ impl Hooks<f64> for V4 {
         cast(self.avx512f._mm512_maskz_scalef_pd(normal, cast(p), cast(k)))
     }
     #[inline(always)]
-    fn exchange(self, a: f64x8, b: f64x8, run: usize) -> (f64x8, f64x8) {
-        let (a, b) = (cast(a), cast(b));
-        let f = self.avx512f;
-        match run {
-            4 => (
-                cast(f._mm512_shuffle_f64x2::<0x44>(a, b)),
-                cast(f._mm512_shuffle_f64x2::<0xee>(a, b)),
-            ),
-            2 => {
-                let even = f._mm512_shuffle_f64x2::<0x88>(a, b);
-                let odd = f._mm512_shuffle_f64x2::<0xdd>(a, b);
-                (
-                    cast(f._mm512_shuffle_f64x2::<0xd8>(even, even)),
-                    cast(f._mm512_shuffle_f64x2::<0xd8>(odd, odd)),
-                )
-            }
-            _ => (cast(f._mm512_unpacklo_pd(a, b)), cast(f._mm512_unpackhi_pd(a, b))),
-        }
+    fn unzip(self, [a, b]: [f64x8; 2]) -> [f64x8; 2] {
+        f64_lanes(self, a, b, F64_EVEN_AND_ODD)
     }
-    /// Runs of two lanes go to their place as they are read.
     #[inline(always)]
-    unsafe fn load_transposed(self, src: *const f64, stride: usize) -> [f64x8; MOST_IN_REGISTER] {
-        let mut square = [self.splat_f64x8(0.0); MOST_IN_REGISTER];
-        let mut at = 0;
-        while at < 8 {
-            // SAFETY: two lanes of each row, which can be read.
-            let (a, b) = unsafe {
-                (
-                    runs_of_two(self, src.add(at), 2 * stride),
-                    runs_of_two(self, src.add(stride + at), 2 * stride),
-                )
-            };
-            (square[at], square[at + 1]) = Hooks::<f64>::exchange(self, a, b, 1);
-            at += 2;
-        }
-        square
+    fn zip(self, [a, b]: [f64x8; 2]) -> [f64x8; 2] {
+        f64_lanes(self, a, b, F64_BY_TURNS)
+    }
+    #[inline(always)]
+    fn transpose_runs(self, [a, b, c, d]: [f64x8; 4]) -> [f64x8; 4] {
+        let f = self.avx512f;
+        let (a, b) = (cast(a), cast(b));
+        [cast(f._mm512_unpacklo_pd(a, b)), cast(f._mm512_unpackhi_pd(a, b)), c, d]
+    }
+    #[inline(always)]
+    unsafe fn gather_runs(self, src: *const f64, stride: usize) -> f64x8 {
+        // SAFETY: as the caller has it.
+        cast(unsafe { four_runs(self, src, stride) })
+    }
+    #[inline(always)]
+    unsafe fn store_run(self, v: f64x8, at: usize, dst: *mut f64) {
+        // SAFETY: as the caller has it.
+        unsafe { dst.cast::<__m128>().write_unaligned(quarter(self, cast(v), at)) }
     }
 }
 
-/// Four lanes from each of four places.
+const F32_EVEN_AND_ODD: [[u32; 16]; 2] = f32_picked(2);
+const F32_BY_TURNS: [[u32; 16]; 2] = f32_picked(16);
+const F64_EVEN_AND_ODD: [[u64; 8]; 2] = f64_picked(2);
+const F64_BY_TURNS: [[u64; 8]; 2] = f64_picked(8);
+
+/// Of `n` lanes of two registers the one that becomes lane `i` when every `step`-th of them is taken, and so on from the
+/// next; the last stays where it is.
+const fn picked(i: usize, n: usize, step: usize) -> usize {
+    if i == n - 1 { i } else { i * step % (n - 1) }
+}
+
+const fn f32_picked(step: usize) -> [[u32; 16]; 2] {
+    let mut lanes = [[0; 16]; 2];
+    let mut i = 0;
+    while i < 32 {
+        lanes[i / 16][i % 16] = picked(i, 32, step) as u32;
+        i += 1;
+    }
+    lanes
+}
+
+const fn f64_picked(step: usize) -> [[u64; 8]; 2] {
+    let mut lanes = [[0; 8]; 2];
+    let mut i = 0;
+    while i < 16 {
+        lanes[i / 8][i % 8] = picked(i, 16, step) as u64;
+        i += 1;
+    }
+    lanes
+}
+
+/// One instruction for each register, whichever lanes they take.
+#[inline(always)]
+fn f32_lanes(isa: V4, a: f32x16, b: f32x16, [first, second]: [[u32; 16]; 2]) -> [f32x16; 2] {
+    let f = isa.avx512f;
+    [
+        cast(f._mm512_permutex2var_ps(cast(a), cast(first), cast(b))),
+        cast(f._mm512_permutex2var_ps(cast(a), cast(second), cast(b))),
+    ]
+}
+
+/// [`f32_lanes`] of the other type.
+#[inline(always)]
+fn f64_lanes(isa: V4, a: f64x8, b: f64x8, [first, second]: [[u64; 8]; 2]) -> [f64x8; 2] {
+    let f = isa.avx512f;
+    [
+        cast(f._mm512_permutex2var_pd(cast(a), cast(first), cast(b))),
+        cast(f._mm512_permutex2var_pd(cast(a), cast(second), cast(b))),
+    ]
+}
+
+/// 16 bytes from each of four places: they go to where they belong as they are read, as only shuffles have but one
+/// port.
 ///
 /// # Safety
 /// They can be read.
 #[inline(always)]
-unsafe fn runs_of_four(isa: V4, src: *const f32, stride: usize) -> f32x16 {
+unsafe fn four_runs<E>(isa: V4, src: *const E, stride: usize) -> __m512 {
     let f = isa.avx512f;
     // SAFETY: as the caller has it.
     let [a, b, c, d] = unsafe {
@@ -271,15 +278,16 @@ unsafe fn runs_of_four(isa: V4, src: *const f32, stride: usize) -> f32x16 {
         ]
     };
     let x = f._mm512_insertf32x4::<1>(f._mm512_castps128_ps512(a), b);
-    cast(f._mm512_insertf32x4::<3>(f._mm512_insertf32x4::<2>(x, c), d))
+    f._mm512_insertf32x4::<3>(f._mm512_insertf32x4::<2>(x, c), d)
 }
 
-/// Two lanes from each of four places.
-///
-/// # Safety
-/// They can be read.
 #[inline(always)]
-unsafe fn runs_of_two(isa: V4, src: *const f64, stride: usize) -> f64x8 {
-    // SAFETY: as the caller has it; any bits are lanes of either type.
-    cast(unsafe { runs_of_four(isa, src.cast(), 2 * stride) })
+fn quarter(isa: V4, v: __m512, at: usize) -> __m128 {
+    let f = isa.avx512f;
+    match at {
+        0 => f._mm512_extractf32x4_ps::<0>(v),
+        1 => f._mm512_extractf32x4_ps::<1>(v),
+        2 => f._mm512_extractf32x4_ps::<2>(v),
+        _ => f._mm512_extractf32x4_ps::<3>(v),
+    }
 }

@@ -40,7 +40,7 @@ pub trait Lanes<E: Float>: Copy {
     const LANES: usize;
     /// A few registers: what expressions are computed on, one group after the other. Together they hide each
     /// other's latency; all of a virtual vector at once would need more registers than there are.
-    type Register: Lanes<E, Register: Square<E>>;
+    type Register: Lanes<E, Register: Transpose<E>>;
     /// The operations on a group.
     fn register(self) -> Self::Register;
     /// `N` vectors from their registers; `f` gets the number of the first lane of each.
@@ -116,24 +116,28 @@ pub trait Lanes<E: Float>: Copy {
     fn fold_max(self, v: Self::V) -> E;
 }
 
-/// Registers as the rows of a square matrix.
-pub trait Square<E: Float>: Lanes<E> {
+/// Registers whose lanes are the rows of a matrix.
+///
+/// A run is 16 bytes of a row, [`RUN`](Self::RUN) elements: what every instruction set reads, writes and puts anywhere
+/// in a register at the price of a whole one.
+pub trait Transpose<E: Float>: Lanes<E> {
+    const RUN: usize;
     /// The even and the odd lanes of two registers, one after the other.
     fn unzip(self, pair: [Self::V; 2]) -> [Self::V; 2];
     /// The way back of [`Self::unzip`].
     fn zip(self, pair: [Self::V; 2]) -> [Self::V; 2];
-    /// `LANES` rows of `src`, one every `stride` elements, transposed: row `i` becomes lane `i` of the first `LANES`
+    /// `LANES` runs of `src`, one every `stride` elements, transposed: run `i` becomes lane `i` of the first `RUN`
     /// registers.
-    fn load_transposed(self, src: &[E], stride: usize) -> [Self::V; MOST_IN_REGISTER];
-    /// The first `LANES` registers to `dst`, one after the other, one every `stride` elements.
-    fn store_rows(self, rows: [Self::V; MOST_IN_REGISTER], dst: &mut [E], stride: usize);
+    fn load_runs(self, src: &[E], stride: usize) -> [Self::V; MOST_IN_RUN];
+    /// The way back of [`Self::load_runs`]: what a run has behind the start of the next one is written over.
+    fn store_runs(self, columns: [Self::V; MOST_IN_RUN], dst: &mut [E], stride: usize);
 }
+
+/// Elements of 16 bytes: enough for any element type.
+pub const MOST_IN_RUN: usize = 4;
 
 /// Lanes of the virtual vector: enough for any element type.
 pub(crate) const MOST_LANES: usize = 32;
-
-/// Lanes of a register: enough for any instruction set and element type.
-pub const MOST_IN_REGISTER: usize = 16;
 
 /// A group of registers of a vector.
 pub type Register<E, L> = <<L as Lanes<E>>::Register as Lanes<E>>::V;

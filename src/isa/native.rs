@@ -7,7 +7,7 @@
 
 #![allow(unsafe_code)]
 
-use super::{Isa, Kernel, Lanes, MOST_IN_REGISTER, Square};
+use super::{Isa, Kernel, Lanes, MOST_IN_RUN, Transpose};
 use crate::elem::Float;
 use core::marker::PhantomData;
 
@@ -51,95 +51,27 @@ pub trait Hooks<E: Float>: Copy {
         let l = Native(self);
         l.mul(p, l.bits_to_exponent(z))
     }
-    /// In runs of `run` lanes, a power of two: the odd ones of `a` and the even ones of `b` change places.
-    fn exchange(self, a: Self::V, b: Self::V, run: usize) -> (Self::V, Self::V);
-    /// As many rows as a register has lanes, one every `stride` elements, transposed.
+    /// See [`Transpose::unzip`].
+    fn unzip(self, pair: [Self::V; 2]) -> [Self::V; 2];
+    /// See [`Transpose::zip`].
+    fn zip(self, pair: [Self::V; 2]) -> [Self::V; 2];
+    /// 16 bytes from each of so many places as a register has of them, one every `stride` elements.
     ///
     /// # Safety
     /// All of them can be read.
-    #[inline(always)]
-    unsafe fn load_transposed(self, src: *const E, stride: usize) -> [Self::V; MOST_IN_REGISTER]
-    where
-        Self::V: bytemuck::AnyBitPattern,
-    {
-        let lanes = size_of::<Self::V>() / size_of::<E>();
-        let mut rows = [bytemuck::Zeroable::zeroed(); MOST_IN_REGISTER];
-        for (i, row) in rows[..lanes].iter_mut().enumerate() {
-            // SAFETY: as the caller has it.
-            *row = unsafe { src.add(i * stride).cast::<Self::V>().read_unaligned() };
-        }
-        transpose::<E, Self>(self, lanes, rows)
-    }
-    /// Transposes the squares of four lanes of four registers.
-    #[inline(always)]
-    fn fours(self, [a, b, c, d]: [Self::V; 4]) -> [Self::V; 4] {
-        let ((a, c), (b, d)) = (self.exchange(a, c, 2), self.exchange(b, d, 2));
-        let ((a, b), (c, d)) = (self.exchange(a, b, 1), self.exchange(c, d, 1));
-        [a, b, c, d]
-    }
+    unsafe fn gather_runs(self, src: *const E, stride: usize) -> Self::V;
+    /// Writes 16 bytes of a register, the `at`-th.
+    ///
+    /// # Safety
+    /// They can be written.
+    unsafe fn store_run(self, v: Self::V, at: usize, dst: *mut E);
+    /// Transposes each square of 16 bytes of as many registers as 16 bytes have elements; that is its own way back.
+    fn transpose_runs(self, columns: [Self::V; MOST_IN_RUN]) -> [Self::V; MOST_IN_RUN];
 }
 
-/// Swaps the off-diagonal quarters of the square, then of each of its quarters, and so on. The levels are
-/// written out: a loop over them is unrolled too late to keep the rows in registers.
-#[inline(always)]
-fn transpose<E: Float, H: Hooks<E>>(
-    hooks: H,
-    lanes: usize,
-    mut rows: [H::V; MOST_IN_REGISTER],
-) -> [H::V; MOST_IN_REGISTER] {
-    if lanes >= 16 {
-        swap_quarters(hooks, lanes, &mut rows, 8);
-    }
-    if lanes >= 8 {
-        swap_quarters(hooks, lanes, &mut rows, 4);
-    }
-    if lanes < 4 {
-        swap_quarters(hooks, lanes, &mut rows, 1);
-        return rows;
-    }
-    let mut i = 0;
-    while i < lanes {
-        let four = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]];
-        [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]] = hooks.fours(four);
-        i += 4;
-    }
-    rows
-}
-
-#[inline(always)]
-fn swap_quarters<E: Float, H: Hooks<E>>(
-    hooks: H,
-    lanes: usize,
-    rows: &mut [H::V; MOST_IN_REGISTER],
-    run: usize,
-) {
-    for i in 0..lanes {
-        if i & run == 0 {
-            (rows[i], rows[i + run]) = hooks.exchange(rows[i], rows[i + run], run);
-        }
-    }
-}
-
-/// Each exchange swaps a bit of the lane's number with the register's; from the highest to the lowest they
-/// rotate the number of an element by one bit.
-#[inline(always)]
-fn unzip<E: Float, H: Hooks<E>>(hooks: H, lanes: usize, [mut a, mut b]: [H::V; 2]) -> [H::V; 2] {
-    for run in [8, 4, 2, 1] {
-        if run < lanes {
-            (a, b) = hooks.exchange(a, b, run);
-        }
-    }
-    [a, b]
-}
-
-#[inline(always)]
-fn zip<E: Float, H: Hooks<E>>(hooks: H, lanes: usize, [mut a, mut b]: [H::V; 2]) -> [H::V; 2] {
-    for run in [1, 2, 4, 8] {
-        if run < lanes {
-            (a, b) = hooks.exchange(a, b, run);
-        }
-    }
-    [a, b]
+/// Elements of 16 bytes.
+const fn run<E>() -> usize {
+    16 / size_of::<E>()
 }
 
 /// A kernel and the instruction set to run it on, for a token's `vectorize`.
@@ -177,27 +109,58 @@ pub(super) fn is_aligned<E: Float, V>(dst: &[E]) -> bool {
     size_of_val(dst) == size_of::<V>() && dst.as_ptr().addr().is_multiple_of(size_of::<V>())
 }
 
-/// Whether so many registers, one every `stride` elements, are within `len` elements.
+/// Whether so many pieces of `each` elements, one every `stride`, are within `len` elements.
 #[inline(always)]
-fn fit(lanes: usize, stride: usize, len: usize) -> bool {
-    (lanes - 1)
+fn fit(pieces: usize, each: usize, stride: usize, len: usize) -> bool {
+    (pieces - 1)
         .checked_mul(stride)
-        .and_then(|last| last.checked_add(lanes))
+        .and_then(|last| last.checked_add(each))
         .is_some_and(|end| end <= len)
 }
 
-/// One check for all rows: theirs would take as long as their transposition.
+/// [`Transpose::load_runs`]: register `i` takes the runs of every `RUN`-th row from row `i` on.
 #[inline(always)]
-fn store_rows<E: Float, L: Lanes<E, V: bytemuck::NoUninit>>(
-    _: L,
-    rows: [L::V; MOST_IN_REGISTER],
+fn load_runs<E: Float, H: Hooks<E>>(
+    hooks: H,
+    src: &[E],
+    stride: usize,
+    zero: H::V,
+) -> [H::V; MOST_IN_RUN] {
+    let run = const { run::<E>() };
+    assert!(fit(size_of::<H::V>() / size_of::<E>(), run, stride, src.len()));
+    let mut runs = [zero; MOST_IN_RUN];
+    for (i, runs) in runs[..run].iter_mut().enumerate() {
+        // SAFETY: the last row of all is within `src`.
+        *runs = unsafe { hooks.gather_runs(src.as_ptr().add(i * stride), run * stride) };
+    }
+    hooks.transpose_runs(runs)
+}
+
+/// [`Transpose::store_runs`]: a register after the other, which is faster, unless the rows have to be in order.
+#[inline(always)]
+fn store_runs<E: Float, H: Hooks<E>>(
+    hooks: H,
+    columns: [H::V; MOST_IN_RUN],
     dst: &mut [E],
     stride: usize,
 ) {
-    assert!(fit(L::LANES, stride, dst.len()));
-    for (i, row) in rows[..L::LANES].iter().enumerate() {
-        // SAFETY: the last of them is within `dst`.
-        write(*row, unsafe { dst.get_unchecked_mut(i * stride..i * stride + L::LANES) });
+    let (run, runs) = const { (run::<E>(), size_of::<H::V>() / 16) };
+    assert!(fit(runs * run, run, stride, dst.len()));
+    let columns = hooks.transpose_runs(columns);
+    if stride < run {
+        for at in 0..runs {
+            for (i, v) in columns[..run].iter().enumerate() {
+                // SAFETY: the last row of all is within `dst`.
+                unsafe { hooks.store_run(*v, at, dst.as_mut_ptr().add((at * run + i) * stride)) }
+            }
+        }
+        return;
+    }
+    for (i, v) in columns[..run].iter().enumerate() {
+        for at in 0..runs {
+            // SAFETY: the last row of all is within `dst`.
+            unsafe { hooks.store_run(*v, at, dst.as_mut_ptr().add((at * run + i) * stride)) }
+        }
     }
 }
 
@@ -439,44 +402,44 @@ impl<S: pulp::Simd + Hooks<f64, V = <S as pulp::Simd>::f64s>> Lanes<f64> for Nat
     }
 }
 
-impl<S: pulp::Simd + Hooks<f32, V = <S as pulp::Simd>::f32s>> Square<f32> for Native<S> {
+impl<S: pulp::Simd + Hooks<f32, V = <S as pulp::Simd>::f32s>> Transpose<f32> for Native<S> {
+    const RUN: usize = run::<f32>();
+
     #[inline(always)]
     fn unzip(self, pair: [Self::V; 2]) -> [Self::V; 2] {
-        unzip::<f32, S>(self.0, S::F32_LANES, pair)
+        Hooks::<f32>::unzip(self.0, pair)
     }
     #[inline(always)]
     fn zip(self, pair: [Self::V; 2]) -> [Self::V; 2] {
-        zip::<f32, S>(self.0, S::F32_LANES, pair)
+        Hooks::<f32>::zip(self.0, pair)
     }
     #[inline(always)]
-    fn load_transposed(self, src: &[f32], stride: usize) -> [Self::V; MOST_IN_REGISTER] {
-        assert!(fit(Self::LANES, stride, src.len()));
-        // SAFETY: the rows are within `src`.
-        unsafe { Hooks::load_transposed(self.0, src.as_ptr(), stride) }
+    fn load_runs(self, src: &[f32], stride: usize) -> [Self::V; MOST_IN_RUN] {
+        load_runs(self.0, src, stride, self.splat(0.0))
     }
     #[inline(always)]
-    fn store_rows(self, rows: [Self::V; MOST_IN_REGISTER], dst: &mut [f32], stride: usize) {
-        store_rows(self, rows, dst, stride);
+    fn store_runs(self, columns: [Self::V; MOST_IN_RUN], dst: &mut [f32], stride: usize) {
+        store_runs(self.0, columns, dst, stride);
     }
 }
 
-impl<S: pulp::Simd + Hooks<f64, V = <S as pulp::Simd>::f64s>> Square<f64> for Native<S> {
+impl<S: pulp::Simd + Hooks<f64, V = <S as pulp::Simd>::f64s>> Transpose<f64> for Native<S> {
+    const RUN: usize = run::<f64>();
+
     #[inline(always)]
     fn unzip(self, pair: [Self::V; 2]) -> [Self::V; 2] {
-        unzip::<f64, S>(self.0, S::F64_LANES, pair)
+        Hooks::<f64>::unzip(self.0, pair)
     }
     #[inline(always)]
     fn zip(self, pair: [Self::V; 2]) -> [Self::V; 2] {
-        zip::<f64, S>(self.0, S::F64_LANES, pair)
+        Hooks::<f64>::zip(self.0, pair)
     }
     #[inline(always)]
-    fn load_transposed(self, src: &[f64], stride: usize) -> [Self::V; MOST_IN_REGISTER] {
-        assert!(fit(Self::LANES, stride, src.len()));
-        // SAFETY: the rows are within `src`.
-        unsafe { Hooks::load_transposed(self.0, src.as_ptr(), stride) }
+    fn load_runs(self, src: &[f64], stride: usize) -> [Self::V; MOST_IN_RUN] {
+        load_runs(self.0, src, stride, self.splat(0.0))
     }
     #[inline(always)]
-    fn store_rows(self, rows: [Self::V; MOST_IN_REGISTER], dst: &mut [f64], stride: usize) {
-        store_rows(self, rows, dst, stride);
+    fn store_runs(self, columns: [Self::V; MOST_IN_RUN], dst: &mut [f64], stride: usize) {
+        store_runs(self.0, columns, dst, stride);
     }
 }

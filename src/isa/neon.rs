@@ -1,5 +1,7 @@
 //! NEON: 4 `f32` or 2 `f64` in a register.
 
+#![allow(unsafe_code)]
+
 use super::native::{Body, Hooks, Native};
 use super::times::Times;
 use super::{Isa, Kernel};
@@ -63,17 +65,37 @@ impl Hooks<f32> for Neon {
         self.neon.vmaxvq_f32(cast(v))
     }
     #[inline(always)]
-    fn exchange(self, a: f32x4, b: f32x4, run: usize) -> (f32x4, f32x4) {
-        match run {
-            2 => (
-                cast(self.neon.vtrn1q_f64(cast(a), cast(b))),
-                cast(self.neon.vtrn2q_f64(cast(a), cast(b))),
-            ),
-            _ => (
-                cast(self.neon.vtrn1q_f32(cast(a), cast(b))),
-                cast(self.neon.vtrn2q_f32(cast(a), cast(b))),
-            ),
-        }
+    fn unzip(self, [a, b]: [f32x4; 2]) -> [f32x4; 2] {
+        let (a, b) = (cast(a), cast(b));
+        [cast(self.neon.vuzp1q_f32(a, b)), cast(self.neon.vuzp2q_f32(a, b))]
+    }
+    #[inline(always)]
+    fn zip(self, [a, b]: [f32x4; 2]) -> [f32x4; 2] {
+        let (a, b) = (cast(a), cast(b));
+        [cast(self.neon.vzip1q_f32(a, b)), cast(self.neon.vzip2q_f32(a, b))]
+    }
+    #[inline(always)]
+    fn transpose_runs(self, [a, b, c, d]: [f32x4; 4]) -> [f32x4; 4] {
+        let neon = self.neon;
+        let (a, b, c, d) = (cast(a), cast(b), cast(c), cast(d));
+        let even = [neon.vtrn1q_f32(a, b), neon.vtrn1q_f32(c, d)];
+        let odd = [neon.vtrn2q_f32(a, b), neon.vtrn2q_f32(c, d)];
+        [
+            cast(neon.vtrn1q_f64(cast(even[0]), cast(even[1]))),
+            cast(neon.vtrn1q_f64(cast(odd[0]), cast(odd[1]))),
+            cast(neon.vtrn2q_f64(cast(even[0]), cast(even[1]))),
+            cast(neon.vtrn2q_f64(cast(odd[0]), cast(odd[1]))),
+        ]
+    }
+    #[inline(always)]
+    unsafe fn gather_runs(self, src: *const f32, _: usize) -> f32x4 {
+        // SAFETY: as the caller has it.
+        unsafe { src.cast::<f32x4>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store_run(self, v: f32x4, _: usize, dst: *mut f32) {
+        // SAFETY: as the caller has it.
+        unsafe { dst.cast::<f32x4>().write_unaligned(v) }
     }
 }
 
@@ -113,7 +135,27 @@ impl Hooks<f64> for Neon {
         self.neon.vmaxvq_f64(cast(v))
     }
     #[inline(always)]
-    fn exchange(self, a: f64x2, b: f64x2, _: usize) -> (f64x2, f64x2) {
-        (cast(self.neon.vtrn1q_f64(cast(a), cast(b))), cast(self.neon.vtrn2q_f64(cast(a), cast(b))))
+    fn unzip(self, [a, b]: [f64x2; 2]) -> [f64x2; 2] {
+        let (a, b) = (cast(a), cast(b));
+        [cast(self.neon.vuzp1q_f64(a, b)), cast(self.neon.vuzp2q_f64(a, b))]
+    }
+    #[inline(always)]
+    fn zip(self, pair: [f64x2; 2]) -> [f64x2; 2] {
+        Hooks::<f64>::unzip(self, pair)
+    }
+    #[inline(always)]
+    fn transpose_runs(self, [a, b, c, d]: [f64x2; 4]) -> [f64x2; 4] {
+        let [a, b] = Hooks::<f64>::unzip(self, [a, b]);
+        [a, b, c, d]
+    }
+    #[inline(always)]
+    unsafe fn gather_runs(self, src: *const f64, _: usize) -> f64x2 {
+        // SAFETY: as the caller has it.
+        unsafe { src.cast::<f64x2>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store_run(self, v: f64x2, _: usize, dst: *mut f64) {
+        // SAFETY: as the caller has it.
+        unsafe { dst.cast::<f64x2>().write_unaligned(v) }
     }
 }

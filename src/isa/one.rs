@@ -1,6 +1,6 @@
 //! One lane in plain Rust: the scalar path's register, and the arithmetic between rows.
 
-use super::{Lanes, MOST_IN_REGISTER, Square};
+use super::{Lanes, MOST_IN_RUN, Transpose};
 use crate::elem::Float;
 
 /// One element at a time.
@@ -113,7 +113,9 @@ impl<E: Float> Lanes<E> for One {
     }
 }
 
-impl<E: Float> Square<E> for One {
+impl<E: Float> Transpose<E> for One {
+    const RUN: usize = 1;
+
     #[inline(always)]
     fn unzip(self, pair: [E; 2]) -> [E; 2] {
         pair
@@ -123,11 +125,11 @@ impl<E: Float> Square<E> for One {
         pair
     }
     #[inline(always)]
-    fn load_transposed(self, src: &[E], _: usize) -> [E; MOST_IN_REGISTER] {
-        [src[0]; MOST_IN_REGISTER]
+    fn load_runs(self, src: &[E], _: usize) -> [E; MOST_IN_RUN] {
+        [src[0]; MOST_IN_RUN]
     }
     #[inline(always)]
-    fn store_rows(self, rows: [E; MOST_IN_REGISTER], dst: &mut [E], _: usize) {
-        dst[0] = rows[0];
+    fn store_runs(self, [x, ..]: [E; MOST_IN_RUN], dst: &mut [E], _: usize) {
+        dst[0] = x;
     }
 }

@@ -1,6 +1,6 @@
 //! Several registers side by side: the virtual vector, and the unrolling that hides latency.
 
-use super::{Lanes, Square};
+use super::{Lanes, Transpose};
 use crate::elem::Float;
 
 /// `K` registers of `R`; register `k` holds lanes `k * R::LANES ..`. `K` is a power of two.
@@ -40,7 +40,7 @@ impl<R: Copy, const K: usize> Times<R, K> {
     }
 }
 
-impl<E: Float, R: Lanes<E, Register: Square<E>>, const K: usize> Lanes<E> for Times<R, K> {
+impl<E: Float, R: Lanes<E, Register: Transpose<E>>, const K: usize> Lanes<E> for Times<R, K> {
     type V = [R::V; K];
     const LANES: usize = K * R::LANES;
     type Register = R;

@@ -3,29 +3,38 @@
 //!
 //! The bits are those of [`across`](super::across). Each pass is one loop over the planes with all registers of
 //! a plane in it: they hide each other's latency, and share the constants that are read in each turn. The profile
-//! (AVX2, `f32`): of a register's 8 logits 20 instructions for the exponential, 10 for the largest and the label, 4
-//! for the sum, 6 for the gradient; a transposition takes 13 more, before and after. Beside few classes, what is done
-//! once for each row counts as well: some 150 instructions for 8 rows.
+//! (AVX2, `f32`): of a register's 8 logits 20 instructions for the exponential, 10 for the largest and the label (2
+//! where labels are looked up by their place, as many classes are), 4 for the sum, 6 for the gradient (3); a
+//! transposition takes 6 more, before and after. Beside few classes, what is done once for each row counts as well: some
+//! 100 instructions for 8 rows, most of them in one chain, of which a part runs beside the exponentials.
 
 use super::across::{
     Compensated, GROUP, LaneAsk, LaneGradient, LaneStats, SIDE_BY_SIDE, TILE, in_tiles_of_one,
     shortfall,
 };
 use crate::elem::Float;
-use crate::isa::Lanes;
+use crate::isa::{Lanes, MOST_LANES};
 use crate::walk;
 
-/// The statistics of the classes other than `labels`. Their logits give way to `e^u`, and that of a label to 0.
+/// What is known of the classes other than `labels` before their exponentials are added up. The labels' logits become
+/// `-inf`.
 #[inline(always)]
-pub(crate) fn stats<E: Float, L: Lanes<E>>(
+pub(crate) fn tops<E: Float, L: Lanes<E>>(l: L, labels: L::V, planes: &mut [E]) -> LaneStats<L::V> {
+    let mut stats = LaneStats::nothing(l);
+    largest(l, labels, planes, &mut stats);
+    stats.measure(l);
+    stats
+}
+
+/// The rest of the statistics. Logits give way to `e^u`, and those of the labels to 0.
+#[inline(always)]
+pub(crate) fn sums<E: Float, L: Lanes<E>>(
     l: L,
     ask: LaneAsk<'_, E, L::V>,
     labels: L::V,
     planes: &mut [E],
-) -> LaneStats<L::V> {
-    let mut stats = LaneStats::nothing(l);
-    largest(l, labels, planes, &mut stats);
-    stats.measure(l);
+    stats: &mut LaneStats<L::V>,
+) {
     let reference = stats.reference;
     if let Some(weights) = ask.spread {
         let planes = &*planes;
@@ -45,7 +54,6 @@ pub(crate) fn stats<E: Float, L: Lanes<E>>(
     }
     exponentials(l, ask, reference, planes);
     stats.sum = sum(l, planes);
-    stats
 }
 
 /// The statistics and the moments `Σ e^u u` and `Σ e^u u²` of the classes other than `labels`. The logits stay, but for
@@ -57,9 +65,7 @@ pub(crate) fn stats_and_moments<E: Float, L: Lanes<E>>(
     labels: L::V,
     planes: &mut [E],
 ) -> (LaneStats<L::V>, [L::V; 2]) {
-    let mut stats = LaneStats::nothing(l);
-    largest(l, labels, planes, &mut stats);
-    stats.measure(l);
+    let mut stats = tops(l, labels, planes);
     let (zero, scale, reference) = (l.splat(E::ZERO), l.splat(ask.scale), stats.reference);
     let planes = &*planes;
     let [sum, first, second] = in_tiles_of_one(
@@ -94,6 +100,13 @@ fn largest<E: Float, L: Lanes<E>>(
     planes: &mut [E],
     stats: &mut LaneStats<L::V>,
 ) {
+    if planes.len() > SEARCHED * L::LANES {
+        stats.label = take_labels(l, labels, planes);
+        for plane in planes.chunks_exact(L::LANES) {
+            stats.max = l.max(stats.max, l.load(plane));
+        }
+        return;
+    }
     let (zero, none) = (l.splat(E::ZERO), l.splat(E::NEG_INFINITY));
     let (mut max, mut label) = (stats.max, stats.label);
     let mut number = E::ZERO;
@@ -108,6 +121,49 @@ fn largest<E: Float, L: Lanes<E>>(
         number = number + E::ONE;
     }
     (stats.max, stats.label) = (max, label);
+}
+
+/// Classes among which every logit is compared with its row's label; among more, each label has its place looked up.
+const SEARCHED: usize = 32;
+
+/// The labels' logits, which become `-inf`; NaN where no class is the label.
+#[inline(always)]
+fn take_labels<E: Float, L: Lanes<E>>(l: L, labels: L::V, planes: &mut [E]) -> L::V {
+    let mut logits = [E::NAN; MOST_LANES];
+    for (place, logit) in places(l, labels)[..L::LANES].iter().zip(&mut logits) {
+        if let Some(x) = planes.get_mut(*place) {
+            *logit = *x;
+            *x = E::NEG_INFINITY;
+        }
+    }
+    l.load(&logits[..L::LANES])
+}
+
+/// Puts what belongs there in the places of the labels.
+#[inline(always)]
+fn put_at_labels<E: Float, L: Lanes<E>>(l: L, labels: L::V, values: L::V, planes: &mut [E]) {
+    let mut of_lanes = [E::ZERO; MOST_LANES];
+    l.store(values, &mut of_lanes[..L::LANES]);
+    for (place, value) in places(l, labels)[..L::LANES].iter().zip(&of_lanes) {
+        if let Some(x) = planes.get_mut(*place) {
+            *x = *value;
+        }
+    }
+}
+
+/// Where in the planes the labels are; far behind them where no class is the label.
+#[inline(always)]
+fn places<E: Float, L: Lanes<E>>(l: L, labels: L::V) -> [usize; MOST_LANES] {
+    // A class number lies in the low bits of the sum; those of what is no class are a larger one.
+    let numbers = l.add(labels, l.splat(E::INTEGER_TO_FLOAT));
+    let mantissa = l.splat(E::from_raw((1 << E::MANTISSA_BITS) - 1));
+    let mut classes = [E::ZERO; MOST_LANES];
+    l.store(l.bits_and(numbers, mantissa), &mut classes[..L::LANES]);
+    let mut places = [usize::MAX; MOST_LANES];
+    for (lane, (place, class)) in places.iter_mut().zip(&classes[..L::LANES]).enumerate() {
+        *place = (class.to_raw() as usize).saturating_mul(L::LANES).saturating_add(lane);
+    }
+    places
 }
 
 /// Puts `e^u` of each class where its logits were.
@@ -179,6 +235,13 @@ pub(crate) fn gradient<E: Float, L: Lanes<E>>(
     slopes: Option<&[E]>,
 ) {
     if slopes.is_none() && ask.spread.is_none() && lanes.are_finite(l) {
+        if planes.len() > SEARCHED * L::LANES {
+            for plane in planes.chunks_exact_mut(L::LANES) {
+                l.store(l.mul(l.load(plane), lanes.factor), plane);
+            }
+            put_at_labels(l, lanes.labels, lanes.at_label, planes);
+            return;
+        }
         let mut number = E::ZERO;
         for plane in planes.chunks_exact_mut(L::LANES) {
             let other = l.mul(l.load(plane), lanes.factor);

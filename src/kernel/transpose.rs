@@ -1,24 +1,24 @@
 //! Rows to planes and back: a plane has one class of each of `L::LANES` rows, so that a lane can be a row.
 //!
-//! The planes of a block of rows lie one after the other, `L::LANES` elements apart. Behind those of the classes
-//! there may be others that nobody reads: a row shorter than a register is read and written with what lies
-//! behind it.
+//! The planes of a block of rows lie one after the other, `L::LANES` elements apart. Rows are read and written by runs
+//! of 16 bytes, as many rows at a time as a register has lanes; the last run of a row overlaps the one before it, and the
+//! last rows those before them. Whole registers of a row would be fewer loads and stores, but more shuffles, for which
+//! there is one port: as fast with 16 classes or 32, slower with any number that is no multiple of a register.
+//!
+//! A row that is shorter than a run is read and written with what lies behind it. For that there is room behind the
+//! planes.
 //!
 //! Loops count: iterators over chunks, zipped, are not always inlined.
 
 use crate::elem::Float;
-use crate::isa::{Lanes, Square};
+use crate::isa::{Lanes, MOST_IN_RUN, Transpose};
 use crate::view::{Rows, RowsMut};
 
-/// Elements that the planes of a block need, and besides them rows that are shorter than a register.
+/// Elements that the planes of a block need, and besides them rows that are shorter than a run.
 #[inline(always)]
 pub(crate) fn room<E: Float, L: Lanes<E>>(classes: usize) -> usize {
-    let lanes = Native::<E, L>::LANES;
-    if classes < lanes {
-        lanes * L::LANES + (L::LANES - 1) * classes + lanes
-    } else {
-        classes * L::LANES
-    }
+    let run = Native::<E, L>::RUN;
+    if classes < run { (run + classes) * L::LANES + run } else { classes * L::LANES }
 }
 
 /// Element `i` of plane `c` becomes element `c` of row `start + i`, for `count` rows, at most `L::LANES`; what the
@@ -32,7 +32,7 @@ pub(crate) fn to_planes<E: Float, L: Lanes<E>>(
     room: &mut [E],
 ) {
     let r = l.register().register();
-    let (lanes, classes) = (Native::<E, L>::LANES, rows.classes());
+    let (lanes, run, classes) = (Native::<E, L>::LANES, Native::<E, L>::RUN, rows.classes());
     let (mut source, mut stride) = rows.rest(start);
     if classes == 2 && stride == 2 && count == L::LANES {
         let (first, second) = room.split_at_mut(L::LANES);
@@ -46,43 +46,44 @@ pub(crate) fn to_planes<E: Float, L: Lanes<E>>(
         }
         return;
     }
-    let planes = if classes < lanes {
-        let (planes, short) = room.split_at_mut(lanes * L::LANES);
-        // A single row may have any stride.
-        let last = count.next_multiple_of(lanes) - 1;
-        let read = last.saturating_mul(stride).saturating_add(lanes);
-        if source.len() < read {
-            for row in 0..count {
-                let from = &source[row * stride..][..classes];
-                short[row * classes..][..classes].copy_from_slice(from);
-            }
-            (source, stride) = (short, classes);
+    let (planes, short) = room.split_at_mut(classes.max(run) * L::LANES);
+    let read = (count - 1).saturating_mul(stride).saturating_add(run);
+    if classes < run && source.len() < read {
+        for row in 0..count {
+            let from = &source[row * stride..][..classes];
+            short[row * classes..][..classes].copy_from_slice(from);
         }
-        planes
-    } else {
-        room
-    };
-    let mut row = 0;
-    while row < count {
-        let (source, planes) = (&source[row * stride..], &mut planes[row..]);
-        if classes >= lanes && count - row < lanes {
+        (source, stride) = (short, classes);
+    }
+    if count < lanes {
+        for row in 0..count {
+            let from = &source[row * stride..][..classes];
             for class in 0..classes {
-                planes[class * L::LANES] = source[class];
+                planes[class * L::LANES + row] = from[class];
             }
-            row += 1;
-            continue;
         }
+        return;
+    }
+    let mut row = 0;
+    loop {
+        let (source, planes) = (&source[row * stride..], &mut planes[row..]);
         let mut class = 0;
         loop {
-            let square = r.load_transposed(&source[class..], stride);
-            r.store_rows(square, &mut planes[class * L::LANES..], L::LANES);
-            if class + lanes >= classes {
+            let columns = r.load_runs(&source[class..], stride);
+            let planes = &mut planes[class * L::LANES..][..(run - 1) * L::LANES + lanes];
+            for i in 0..run {
+                r.store(columns[i], &mut planes[i * L::LANES..][..lanes]);
+            }
+            if class + run >= classes {
                 break;
             }
-            // The last square overlaps the one before it.
-            class = (class + lanes).min(classes - lanes);
+            class = (class + run).min(classes - run);
         }
-        row += lanes;
+        if row + lanes >= count {
+            break;
+        }
+        // The last rows overlap the ones before them.
+        row = (row + lanes).min(count - lanes);
     }
 }
 
@@ -96,7 +97,7 @@ pub(crate) fn from_planes<E: Float, L: Lanes<E>>(
     count: usize,
 ) {
     let r = l.register().register();
-    let (lanes, classes) = (Native::<E, L>::LANES, rows.shape().1);
+    let (lanes, run, classes) = (Native::<E, L>::LANES, Native::<E, L>::RUN, rows.shape().1);
     let (target, stride) = rows.rest_mut(start);
     if classes == 2 && stride == 2 && count == L::LANES {
         let (first, second) = room.split_at(L::LANES);
@@ -111,47 +112,65 @@ pub(crate) fn from_planes<E: Float, L: Lanes<E>>(
         }
         return;
     }
-    if classes < lanes {
-        let (planes, short) = room.split_at_mut(lanes * L::LANES);
-        let mut row = 0;
-        while row < count {
-            let square = r.load_transposed(&planes[row..], L::LANES);
-            // What a row writes behind its end the next row writes over.
-            r.store_rows(square, &mut short[row * classes..], classes);
-            row += lanes;
-        }
-        if stride == classes {
-            target[..count * classes].copy_from_slice(&short[..count * classes]);
-        } else {
-            for row in 0..count {
-                let from = &short[row * classes..][..classes];
-                target[row * stride..][..classes].copy_from_slice(from);
+    let (planes, short) = room.split_at_mut(classes.max(run) * L::LANES);
+    if count < lanes {
+        for row in 0..count {
+            let to = &mut target[row * stride..][..classes];
+            for class in 0..classes {
+                to[class] = planes[class * L::LANES + row];
             }
         }
         return;
     }
-    let mut row = 0;
-    while row < count {
-        let (target, planes) = (&mut target[row * stride..], &room[row..]);
-        if count - row < lanes {
-            for class in 0..classes {
-                target[class] = planes[class * L::LANES];
-            }
-            row += 1;
-            continue;
+    if classes < run {
+        let mut row = 0;
+        while row < count {
+            // What a row writes behind its end the next row writes over.
+            let columns = columns::<E, L>(r, &planes[row..]);
+            r.store_runs(columns, &mut short[row * classes..], classes);
+            row += lanes;
         }
+        if stride == classes {
+            target[..count * classes].copy_from_slice(&short[..count * classes]);
+            return;
+        }
+        for row in 0..count {
+            let from = &short[row * classes..][..classes];
+            target[row * stride..][..classes].copy_from_slice(from);
+        }
+        return;
+    }
+    let mut row = 0;
+    loop {
+        let (target, planes) = (&mut target[row * stride..], &planes[row..]);
         let mut class = 0;
         loop {
-            let square = r.load_transposed(&planes[class * L::LANES..], L::LANES);
-            r.store_rows(square, &mut target[class..], stride);
-            if class + lanes >= classes {
+            let columns = columns::<E, L>(r, &planes[class * L::LANES..]);
+            r.store_runs(columns, &mut target[class..], stride);
+            if class + run >= classes {
                 break;
             }
-            class = (class + lanes).min(classes - lanes);
+            class = (class + run).min(classes - run);
         }
-        row += lanes;
+        if row + lanes >= count {
+            break;
+        }
+        row = (row + lanes).min(count - lanes);
     }
+}
+
+/// One register of each of the first planes.
+#[inline(always)]
+fn columns<E: Float, L: Lanes<E>>(r: Native<E, L>, planes: &[E]) -> [NativeV<E, L>; MOST_IN_RUN] {
+    let (lanes, run) = (Native::<E, L>::LANES, Native::<E, L>::RUN);
+    let planes = &planes[..(run - 1) * L::LANES + lanes];
+    let mut columns = [r.splat(E::ZERO); MOST_IN_RUN];
+    for i in 0..run {
+        columns[i] = r.load(&planes[i * L::LANES..][..lanes]);
+    }
+    columns
 }
 
 /// One register of an instruction set.
 type Native<E, L> = <<L as Lanes<E>>::Register as Lanes<E>>::Register;
+type NativeV<E, L> = <Native<E, L> as Lanes<E>>::V;

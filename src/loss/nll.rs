@@ -1,7 +1,7 @@
 //! The negative log-likelihood of a class, without ever forming `lse - x_y` or `p_y - 1`.
 
 use crate::elem::Float;
-use crate::elementary::{exp_below, ln_1p_of_sum};
+use crate::elementary::{exp_of_negative, ln_1p_of_sum};
 use crate::isa::Lanes;
 
 /// `-ln p_y` of a row and what the gradients are made of.
@@ -48,14 +48,15 @@ impl<V: Copy> Nll<V> {
         let others = others(l, sum, root);
         let all = l.select_lt(lead, zero, l.add(sum, e), l.add(others, one));
         let share = l.div(one, all);
+        let label_prob = l.mul(l.select_lt(lead, zero, e, one), share);
         Nll {
             loss: l.add(log_sum, l.select_lt(lead, zero, distance, zero)),
             above: l.add(log_sum, l.select_lt(lead, zero, zero, distance)),
             log_sum,
             max_prob: l.mul(l.select_lt(lead, zero, one, e), share),
-            label_prob: l.mul(l.select_lt(lead, zero, e, one), share),
-            // Exactly 1 where `p_y` is 0.
-            other_prob: l.div(l.select_lt(lead, zero, sum, others), all),
+            label_prob,
+            // `p_y` is at most 1/2 where it is subtracted; exactly 1 where it is 0.
+            other_prob: l.select_lt(lead, zero, l.sub(one, label_prob), l.mul(others, share)),
         }
     }
 }
@@ -69,7 +70,7 @@ pub(crate) fn distance<E: Float, L: Lanes<E>>(l: L, lead: L::V) -> L::V {
 /// `e^(-|lead| / 2)`: its square is a product that can be a normal number where `e^-|lead|` is not.
 #[inline(always)]
 pub(crate) fn root<E: Float, L: Lanes<E>>(l: L, lead: L::V) -> L::V {
-    exp_below(l, l.mul(distance(l, lead), l.splat(E::from_f64(-0.5))))
+    exp_of_negative(l, l.mul(distance(l, lead), l.splat(E::from_f64(-0.5))))
 }
 
 /// `sum · e^-lead`, where the label leads.

@@ -25,7 +25,7 @@ pub(crate) fn loss<E: Float, L: Lanes<E>>(l: L, lead: L::V, log_sum: L::V) -> L:
 pub(crate) fn other<E: Float, L: Lanes<E>>(l: L, lead: L::V, root: L::V) -> [L::V; 2] {
     let (zero, one) = (l.splat(E::ZERO), l.splat(E::ONE));
     let e = l.mul(root, root);
-    let all = l.add(e, one);
-    let share = l.select_lt(lead, zero, one, e);
-    [l.mul(share, l.div(one, all)), l.div(share, all)]
+    let share = l.div(one, l.add(e, one));
+    let lesser = l.mul(e, share);
+    [l.select_lt(lead, zero, share, lesser), l.select_lt(lead, zero, l.sub(one, lesser), lesser)]
 }
