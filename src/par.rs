@@ -17,13 +17,14 @@ pub(crate) trait Job: Send + Sized {
     fn split_at(self, row: usize) -> (Self, Self);
     /// Room that runs after one another share.
     type Rooms: Default;
-    /// Runs all rows, in order; returns sums over them.
-    fn run(self, rooms: &mut Self::Rooms) -> [f64; SUMS];
+    /// Runs all rows, in order; returns sums over them. A job is lent, not given: a copy of it takes as long as many a
+    /// small one.
+    fn run(&mut self, rooms: &mut Self::Rooms) -> [f64; SUMS];
 
     /// Whether [`Self::run_in_parts`] makes a difference.
     const CUTS_ROWS: bool = false;
     /// [`Self::run`], with each row cut into at most so many parts.
-    fn run_in_parts(self, _parts: usize, rooms: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run_in_parts(&mut self, _parts: usize, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         self.run(rooms)
     }
 }
@@ -93,28 +94,32 @@ struct Cut {
 }
 
 /// Runs a job on at most `threads` threads (0: as many as there are); returns the sums of its leaves.
-pub(crate) fn run<J: Job>(threads: usize, classes: usize, job: J) -> Sums {
+pub(crate) fn run<J: Job>(threads: usize, classes: usize, mut job: J) -> Sums {
     let cut = cut(threads, job.rows(), classes, J::CUTS_ROWS);
     let leaf = leaf_rows(classes);
-    if cut.parts > 1 { on_worker(|| run_cut(job, leaf, cut)) } else { run_cut(job, leaf, cut) }
-}
-
-fn run_cut<J: Job>(job: J, leaf: usize, cut: Cut) -> Sums {
     match job.rows() {
         0 => Sums::One([0.0; SUMS]),
-        rows if rows <= leaf => Sums::One(run_leaf(job, cut.parts, &mut J::Rooms::default())),
-        _ => Sums::Exact(split(job, leaf, cut)),
+        rows if rows > leaf && cut.parts > 1 => {
+            on_worker(move || Sums::Exact(split(job, leaf, cut)))
+        }
+        rows if rows > leaf => Sums::Exact(split(job, leaf, cut)),
+        _ if cut.parts > 1 => on_worker(|| run_one(&mut job, cut.parts)),
+        _ => run_one(&mut job, 1),
     }
 }
 
-fn run_leaf<J: Job>(job: J, parts: usize, rooms: &mut J::Rooms) -> [f64; SUMS] {
+fn run_one<J: Job>(job: &mut J, parts: usize) -> Sums {
+    Sums::One(run_leaf(job, parts, &mut J::Rooms::default()))
+}
+
+fn run_leaf<J: Job>(job: &mut J, parts: usize, rooms: &mut J::Rooms) -> [f64; SUMS] {
     if parts > 1 { job.run_in_parts(parts, rooms) } else { job.run(rooms) }
 }
 
 /// Runs a job, of whose sums nothing is wanted, in at most `pieces` pieces: cut at multiples of
 /// `grain` rows, all at the same time if there are so many threads.
 #[cfg(feature = "linear")]
-pub(crate) fn run_in_pieces<J: Job>(pieces: usize, grain: usize, job: J) {
+pub(crate) fn run_in_pieces<J: Job>(pieces: usize, grain: usize, mut job: J) {
     let grains = job.rows().div_ceil(grain);
     if pieces <= 1 || grains <= 1 {
         job.run(&mut J::Rooms::default());
@@ -128,11 +133,11 @@ pub(crate) fn run_in_pieces<J: Job>(pieces: usize, grain: usize, job: J) {
 fn each_leaf<J: Job>(mut job: J, leaf: usize, parts: usize) -> [ExactSum; SUMS] {
     let (mut sums, mut rooms) = ([ExactSum::new(); SUMS], J::Rooms::default());
     while job.rows() > leaf {
-        let (head, tail) = job.split_at(leaf);
-        push(&mut sums, run_leaf(head, parts, &mut rooms));
+        let (mut head, tail) = job.split_at(leaf);
+        push(&mut sums, run_leaf(&mut head, parts, &mut rooms));
         job = tail;
     }
-    push(&mut sums, run_leaf(job, parts, &mut rooms));
+    push(&mut sums, run_leaf(&mut job, parts, &mut rooms));
     sums
 }
 

@@ -246,14 +246,15 @@ impl<E: Multiply> Job for Product<'_, E> {
         (piece(0..at, to0), piece(at..end, to1))
     }
 
-    fn run(mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run(&mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
         if let Onto::Row(row) = self.onto {
             for r in 0..self.to.rows {
                 self.to.row(r).copy_from_slice(row);
             }
         }
         let beta = if let Onto::Zero = self.onto { E::ZERO } else { E::ONE };
-        let Product { a, b, to, by_rows, .. } = self;
+        let Product { a, b, by_rows, .. } = *self;
+        let to = &self.to;
         let (terms, row_stride) = (a.shape[1], to.row_stride as isize);
         let (size, a, b, strides) = if by_rows {
             ([to.rows, terms, to.columns], a, b, [row_stride, 1])

@@ -12,16 +12,21 @@ use crate::labels::Targets;
 use crate::view::Rows;
 use crate::walk::put;
 
-/// Elements in a block of a few rows, of very few classes, and of a few: clearing more room would take longer than a few
-/// rows.
-const LEAST: usize = 128;
-const TINY: usize = 512;
+/// Elements in a block of very few classes, and of a few: clearing more room would take longer than a few rows.
+const LEAST: usize = 512;
 const LITTLE: usize = 1024;
+
+/// Room for few rows where it is used: in an `Option` it would be copied when it is filled.
+pub(super) type Least<E> = Scratch<E, LEAST>;
+
+/// An empty one.
+#[inline(always)]
+pub(super) fn least<E: Float>() -> Least<E> {
+    Scratch([E::ZERO; LEAST])
+}
 
 /// Room for the planes of a block, and for the slopes of a cap; blocks after one another share it.
 pub(crate) struct Block<E: Float> {
-    least: Option<Scratch<E, LEAST>>,
-    tiny: Option<Scratch<E, TINY>>,
     little: Option<Scratch<E, LITTLE>>,
     room: Room<E>,
     slopes: Room<E>,
@@ -30,17 +35,22 @@ pub(crate) struct Block<E: Float> {
 impl<E: Float> Default for Block<E> {
     #[inline(always)]
     fn default() -> Self {
-        Block { least: None, tiny: None, little: None, room: Room::new(), slopes: Room::new() }
+        Block { little: None, room: Room::new(), slopes: Room::new() }
     }
 }
 
 impl<E: Float> Block<E> {
-    /// Room for the planes of so many classes and what transposing them needs, and for slopes.
+    /// Room for the planes of so many classes and what transposing them needs, and for slopes. What is little lies in
+    /// `least`.
     #[inline(always)]
-    pub(super) fn planes<L: Lanes<E>>(&mut self, _: L, classes: usize) -> (&mut [E], &mut Room<E>) {
+    pub(super) fn planes<'r, L: Lanes<E>>(
+        &'r mut self,
+        _: L,
+        classes: usize,
+        least: &'r mut Least<E>,
+    ) -> (&'r mut [E], &'r mut Room<E>) {
         let planes = match transpose::room::<E, L>(classes) {
-            len if len <= LEAST => cleared(&mut self.least, len),
-            len if len <= TINY => cleared(&mut self.tiny, len),
+            len if len <= LEAST => &mut least.0[..len],
             len if len <= LITTLE => cleared(&mut self.little, len),
             len => self.room.get(len),
         };

@@ -39,7 +39,7 @@ impl<E: Float> Job for CalibrationJob<'_, E> {
         )
     }
 
-    fn run(self, room: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run(&mut self, room: &mut Self::Rooms) -> [f64; SUMS] {
         if are_few(self.logits.classes()) {
             return self.token.run(SideBySide(FewCalibration { job: self, room }));
         }

@@ -74,10 +74,10 @@ impl<E: Float> Job for DenseJob<'_, E> {
         )
     }
 
-    fn run(mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run(&mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
         if are_few(self.targets.classes()) {
-            return token.run(SideBySide(FewDense { job: &mut self, rooms: &mut rooms.blocks }));
+            return token.run(SideBySide(FewDense { job: self, rooms: &mut rooms.blocks }));
         }
         let (rows, classes) = self.targets.shape();
         let together = rows_together(5 * E::TILE / 4, classes);

@@ -3,7 +3,7 @@
 //! A vector of one row's classes would be mostly padding, and the scalar work of a row would cost more
 //! than its exponentials. Between the two transpositions this is the strided layout, bit for bit.
 
-use super::block::{Block, OfRows};
+use super::block::{Block, OfRows, least};
 use super::sparse::{Pass, SparseJob};
 use super::two_classes::Pairs;
 use crate::elem::Float;
@@ -66,7 +66,8 @@ impl<E: Float> InBlocks<E> for FewClasses<'_, '_, E> {
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
         let FewClasses { job, room } = self;
         let (rows, classes) = job.pass.shape();
-        let (planes, slopes) = room.planes(l, classes);
+        let mut least = least();
+        let (planes, slopes) = room.planes(l, classes, &mut least);
         let exp = ExpTerm::new(l);
         let gradient = matches!(job.pass, Pass::Gradient(_));
         let mut totals = [Compensated::new(l); 2];
@@ -108,7 +109,8 @@ impl<E: Float> InBlocks<E> for FewClasses<'_, '_, E> {
             start += count;
         }
         let [loss, z] = totals;
-        [loss.fold(l), z.fold(l), 0.0]
+        let z = if job.recipe.z_loss == 0.0 { 0.0 } else { z.fold(l) };
+        [loss.fold(l), z, 0.0]
     }
 }
 

@@ -1,6 +1,6 @@
 //! The backward forms of the row functions on rows of few classes, side by side: see [`few`](super::few).
 
-use super::block::{Block, to_next};
+use super::block::{Block, least, to_next};
 use super::few::InBlocks;
 use super::row_function::{Backward, BackwardJob, EntropyBackwardJob};
 use crate::elem::Float;
@@ -12,7 +12,7 @@ use crate::walk::get;
 
 /// The backward form of log-softmax or softmax.
 pub(super) struct FewBackward<'a, 'r, E: Float> {
-    pub(super) job: BackwardJob<'a, E>,
+    pub(super) job: &'r mut BackwardJob<'a, E>,
     /// For the upstream gradients and for the outputs.
     pub(super) rooms: &'r mut [Block<E>; 2],
 }
@@ -27,18 +27,19 @@ impl<E: Float> InBlocks<E> for FewBackward<'_, '_, E> {
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) {
         let FewBackward { job, rooms: [of_upstream, of_output] } = self;
-        let BackwardJob { backward, output, mut io, .. } = job;
+        let BackwardJob { backward, output, io, .. } = job;
         let (rows, classes) = output.shape();
-        let (upstream, _) = of_upstream.planes(l, classes);
-        let (outputs, _) = of_output.planes(l, classes);
+        let (mut least, mut more) = (least(), least());
+        let (upstream, _) = of_upstream.planes(l, classes, &mut least);
+        let (outputs, _) = of_output.planes(l, classes, &mut more);
         let len = classes * L::LANES;
         let mut start = 0;
         while start < rows {
             let count = L::LANES.min(rows - start);
             to_planes(l, io.source(), start, count, upstream);
-            to_planes(l, output, start, count, outputs);
+            to_planes(l, *output, start, count, outputs);
             let ahead = [
-                to_next(outputs, output, start, count),
+                to_next(outputs, *output, start, count),
                 to_next(outputs, io.source(), start, count),
                 to_next(outputs, io.target().as_rows(), start, count),
             ];
@@ -55,7 +56,7 @@ impl<E: Float> InBlocks<E> for FewBackward<'_, '_, E> {
 
 /// The backward form of the entropy of softmax.
 pub(super) struct FewEntropyBackward<'a, 'r, E: Float> {
-    pub(super) job: EntropyBackwardJob<'a, E>,
+    pub(super) job: &'r mut EntropyBackwardJob<'a, E>,
     pub(super) room: &'r mut Block<E>,
 }
 
@@ -68,9 +69,10 @@ impl<E: Float> InBlocks<E> for FewEntropyBackward<'_, '_, E> {
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) {
-        let EntropyBackwardJob { upstream, mut io, .. } = self.job;
+        let EntropyBackwardJob { upstream, io, .. } = self.job;
         let (rows, classes) = io.shape();
-        let (planes, _) = self.room.planes(l, classes);
+        let mut least = least();
+        let (planes, _) = self.room.planes(l, classes, &mut least);
         let exp = ExpTerm::new(l);
         let mut start = 0;
         while start < rows {

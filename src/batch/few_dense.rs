@@ -1,7 +1,7 @@
 //! Rows of few classes with a target for each class, side by side: see [`few`](super::few). Logits and targets are
 //! transposed, the gradient back.
 
-use super::block::{Block, to_next};
+use super::block::{Block, least, to_next};
 use super::dense::{DenseJob, DenseRecipe};
 use super::few::InBlocks;
 use super::lanes::{lead, sum, whole};
@@ -36,8 +36,9 @@ impl<E: Float> InBlocks<E> for FewDense<'_, '_, E> {
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
         let FewDense { job, rooms: [of_logits, of_targets] } = self;
         let (rows, classes) = job.targets.shape();
-        let (planes, slopes) = of_logits.planes(l, classes);
-        let (targets, _) = of_targets.planes(l, classes);
+        let (mut least, mut more) = (least(), least());
+        let (planes, slopes) = of_logits.planes(l, classes, &mut least);
+        let (targets, _) = of_targets.planes(l, classes, &mut more);
         let exp = ExpTerm::new(l);
         let mut totals = [Compensated::new(l); 2];
         let mut start = 0;

@@ -1,7 +1,7 @@
 //! Log-sum-exp, log-softmax and softmax of rows of few classes: blocks of them are transposed, so that a lane
 //! is a row, and back.
 
-use super::block::{Block, to_next};
+use super::block::{Block, least, to_next};
 use crate::elem::Float;
 use crate::isa::{Kernel, Lanes, MOST_LANES};
 use crate::kernel::across_functions::{Function, RowBlock};
@@ -24,7 +24,8 @@ impl<E: Float> Kernel<E> for FewLogSumExp<'_, '_, E> {
     fn run<L: Lanes<E>>(self, l: L) {
         let (_, classes) = self.logits.shape();
         let function = Function::LogSumExp;
-        let (planes, _) = self.room.planes(l, classes);
+        let mut least = least();
+        let (planes, _) = self.room.planes(l, classes, &mut least);
         let (mut max, mut sum) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
         let (max, sum) = (&mut max[..L::LANES], &mut sum[..L::LANES]);
         for (i, out) in self.out.chunks_mut(L::LANES).enumerate() {
@@ -62,7 +63,8 @@ impl<E: Float> Kernel<E> for FewMap<'_, '_, E> {
     fn run<L: Lanes<E>>(self, l: L) {
         let FewMap { function, io, room } = self;
         let (rows, classes) = io.shape();
-        let (planes, _) = room.planes(l, classes);
+        let mut least = least();
+        let (planes, _) = room.planes(l, classes, &mut least);
         let (mut max, mut sum) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
         let (max, sum) = (&mut max[..L::LANES], &mut sum[..L::LANES]);
         let mut start = 0;

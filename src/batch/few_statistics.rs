@@ -1,6 +1,6 @@
 //! Statistics and calibration of rows of few classes, side by side: see [`few`](super::few).
 
-use super::block::{Block, to_next};
+use super::block::{Block, least, to_next};
 use super::calibration::CalibrationJob;
 use super::few::InBlocks;
 use super::lanes::{lead, sum};
@@ -47,7 +47,8 @@ impl<E: Float> InBlocks<E> for FewStatistics<'_, '_, E> {
     fn blocks<L: Lanes<E>>(self, l: L) {
         let FewStatistics { logits, targets, map, mut out, room } = self;
         let (rows, classes) = logits.shape();
-        let (room, slopes) = room.planes(l, classes);
+        let mut least = least();
+        let (room, slopes) = room.planes(l, classes, &mut least);
         let exp = ExpTerm::new(l);
         let mut start = 0;
         while start < rows {
@@ -146,7 +147,7 @@ impl<V: Copy> OfBlock<V> {
 
 /// Sums the likelihood and its derivatives.
 pub(super) struct FewCalibration<'a, 'r, E: Float> {
-    pub(super) job: CalibrationJob<'a, E>,
+    pub(super) job: &'r CalibrationJob<'a, E>,
     pub(super) room: &'r mut Block<E>,
 }
 
@@ -159,10 +160,11 @@ impl<E: Float> InBlocks<E> for FewCalibration<'_, '_, E> {
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
-        let CalibrationJob { logits, targets, row_weights, beta, .. } = self.job;
+        let CalibrationJob { logits, targets, row_weights, beta, .. } = *self.job;
         let (zero, one, nan) = (l.splat(E::ZERO), l.splat(E::ONE), l.splat(E::NAN));
         let (rows, classes) = logits.shape();
-        let (room, _) = self.room.planes(l, classes);
+        let mut least = least();
+        let (room, _) = self.room.planes(l, classes, &mut least);
         let exp = ExpTerm::new(l);
         let mut totals = [Compensated::new(l); SUMS];
         let mut start = 0;

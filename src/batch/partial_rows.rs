@@ -54,7 +54,7 @@ impl<E: Element> Job for PartialRowsJob<'_, E> {
         )
     }
 
-    fn run(self, _: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run(&mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
         let first = self.first_class;
         for (row, out) in self.out.iter_mut().enumerate() {

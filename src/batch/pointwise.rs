@@ -99,7 +99,7 @@ impl<E: Float> Job for PointwiseJob<'_, E> {
         )
     }
 
-    fn run(self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run(&mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         let classes = self.targets.classes();
         let few = classes < FEW && self.row_losses.is_none();
         [self.each_run(if few { E::TILE / classes } else { 1 }, rooms), 0.0, 0.0]
@@ -163,7 +163,7 @@ fn repeated<'t, E: Float>(classes: &'t [E], rows: usize, room: &'t mut Room<E>) 
 
 impl<E: Float> PointwiseJob<'_, E> {
     /// Runs over `together` rows at a time, or over a row tile by tile; returns the sum.
-    fn each_run(mut self, together: usize, rooms: &mut Rooms<E>) -> f64 {
+    fn each_run(&mut self, together: usize, rooms: &mut Rooms<E>) -> f64 {
         let (token, loss) = (self.token, self.recipe.loss);
         let (rows, classes) = self.targets.shape();
         let pos_weight = match self.recipe.pos_weight {

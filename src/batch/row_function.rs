@@ -43,16 +43,17 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
         )
     }
 
-    fn run(self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run(&mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         self.run_in_parts(1, rooms)
     }
 
     const CUTS_ROWS: bool = true;
-    fn run_in_parts(self, parts: usize, room: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run_in_parts(&mut self, parts: usize, room: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
         if are_few(self.logits.classes()) {
             let of_others = log_sum_exp_of_infinities;
-            token.run(FewLogSumExp { logits: self.logits, out: self.out, of_others, room });
+            let (logits, out) = (self.logits, &mut *self.out);
+            token.run(FewLogSumExp { logits, out, of_others, room });
             return [0.0; SUMS];
         }
         let together = rows_together(ELEMENTS_TOGETHER, self.logits.classes());
@@ -149,12 +150,12 @@ impl<E: Float> Job for MapJob<'_, E> {
         (MapJob { io: io0, ..self }, MapJob { io: io1, ..self })
     }
 
-    fn run(self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run(&mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         self.run_in_parts(1, rooms)
     }
 
     const CUTS_ROWS: bool = true;
-    fn run_in_parts(mut self, parts: usize, room: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run_in_parts(&mut self, parts: usize, room: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
         if are_few(self.io.shape().1) {
             let function = match self.map {
@@ -266,7 +267,7 @@ impl<E: Float> Job for BackwardJob<'_, E> {
         )
     }
 
-    fn run(mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run(&mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
         if are_few(self.output.classes()) {
             token.run(SideBySide(FewBackward { job: self, rooms }));
@@ -315,7 +316,7 @@ impl<E: Float> Job for EntropyBackwardJob<'_, E> {
         )
     }
 
-    fn run(mut self, room: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run(&mut self, room: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
         if are_few(self.io.shape().1) {
             token.run(SideBySide(FewEntropyBackward { job: self, room }));

@@ -122,7 +122,7 @@ impl<E: Float> Job for SparseJob<'_, E> {
         )
     }
 
-    fn run(mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run(&mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         if are_few(self.pass.shape().1) {
             let (logits, targets, map) = (self.pass.logits(), self.targets, self.recipe.logits);
             if let Some(out) = self.statistics.take() {
@@ -132,14 +132,14 @@ impl<E: Float> Job for SparseJob<'_, E> {
             if targets.are_none() {
                 return [0.0; SUMS];
             }
-            self.token.run(SideBySide(FewClasses { job: &mut self, room: &mut rooms.block }))
+            self.token.run(SideBySide(FewClasses { job: self, room: &mut rooms.block }))
         } else {
             self.run_rows(1, &mut rooms.cap)
         }
     }
 
     const CUTS_ROWS: bool = true;
-    fn run_in_parts(mut self, parts: usize, rooms: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run_in_parts(&mut self, parts: usize, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         self.run_rows(parts, &mut rooms.cap)
     }
 }

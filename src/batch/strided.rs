@@ -1,6 +1,6 @@
 //! Losses with integer labels of logits whose class axis is strided: a lane is a position.
 
-use super::block::{Block, OfRows};
+use super::block::{Block, OfRows, least};
 use super::few::MOST_CLASSES;
 use super::lanes::{LaneRows, whole};
 use super::planes::InPlanes;
@@ -129,16 +129,16 @@ impl<E: Float> Job for StridedJob<'_, E> {
         )
     }
 
-    fn run(self, _: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run(&mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
         self.token.run(self)
     }
 }
 
-impl<E: Float> Kernel<E> for StridedJob<'_, E> {
+impl<E: Float> Kernel<E> for &mut StridedJob<'_, E> {
     type Out = [f64; SUMS];
 
     #[inline(always)]
-    fn run<L: Lanes<E>>(mut self, l: L) -> [f64; SUMS] {
+    fn run<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
         let (_, classes, inner) = self.pass.dims();
         let mut totals = [Compensated::new(l); 2];
         if in_blocks::<E>(classes, inner) {
@@ -162,7 +162,8 @@ impl<E: Float> StridedJob<'_, E> {
         let gradient = !matches!(self.pass, StridedPass::LossOnly(_));
         let exp = ExpTerm::new(l);
         let mut block = Block::default();
-        let (planes, slopes) = block.planes(l, classes);
+        let mut least = least();
+        let (planes, slopes) = block.planes(l, classes, &mut least);
         for o in 0..outer {
             let mut start = 0;
             while start < inner {

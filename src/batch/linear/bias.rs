@@ -28,7 +28,7 @@ impl<E: Float> Job for ColumnSums<'_, E> {
         )
     }
 
-    fn run(self, _: &mut Self::Rooms) -> [f64; SUMS] {
+    fn run(&mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
         for row in 0..self.rows.rows() {
             for (sum, x) in self.sums.iter_mut().zip(self.rows.row(row)) {
                 *sum += x.to_f64();

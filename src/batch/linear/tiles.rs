@@ -90,12 +90,13 @@ impl<E: Float> Job for Look<'_, '_, E> {
         )
     }
 
-    fn run(mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
-        let Look { token, recipe, start, levels, .. } = self;
+    fn run(&mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
+        let Look { token, recipe, start, levels, .. } = *self;
         let map = &recipe.logits;
         let scale = map.factor::<E>().to_f64();
         let mut room = CapRoom::default();
-        let rows = self.nodes.chunks_exact_mut(levels).zip(self.states).zip(self.classes);
+        let rows =
+            self.nodes.chunks_exact_mut(levels).zip(self.states.iter_mut()).zip(self.classes);
         for (row, ((nodes, state), &y)) in rows.enumerate() {
             let x = &*self.logits.row(row);
             let end = start + x.len();
@@ -168,11 +169,11 @@ impl<E: Float> Job for Finish<'_, '_, E> {
         )
     }
 
-    fn run(mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
-        let Finish { token, recipe, tiles, levels, .. } = self;
+    fn run(&mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
+        let Finish { token, recipe, tiles, levels, .. } = *self;
         let scale = recipe.logits.factor::<E>().to_f64();
         let mut totals = [0.0; SUMS];
-        let rows = self.nodes.chunks_exact_mut(levels).zip(self.states);
+        let rows = self.nodes.chunks_exact_mut(levels).zip(self.states.iter_mut());
         for (row, (nodes, state)) in rows.enumerate() {
             let y = self.classes[row];
             let others = Prefix { nodes, tiles }.total(scale);
@@ -228,8 +229,8 @@ impl<E: Float> Job for Differentiate<'_, '_, E> {
         )
     }
 
-    fn run(mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
-        let Differentiate { token, recipe, start, .. } = self;
+    fn run(&mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
+        let Differentiate { token, recipe, start, .. } = *self;
         let mut room = CapRoom::default();
         for (row, state) in self.states.iter().enumerate() {
             let x = self.logits.row(row);
