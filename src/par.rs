@@ -34,9 +34,12 @@ pub(crate) trait Part: Send + Sized {
     type Out: Send;
     fn tiles(&self) -> usize;
     fn split_at(self, tile: usize) -> (Self, Self);
-    fn run(self) -> Self::Out;
-    /// What two adjacent runs of tiles give together.
-    fn join(head: Self::Out, tail: Self::Out) -> Self::Out;
+    /// What no tiles give, before the first of these.
+    fn nothing(&self) -> Self::Out;
+    /// Adds what these tiles give, where it will be: it is too large to be handed around.
+    fn run(self, out: &mut Self::Out);
+    /// Adds what the next run of tiles gives.
+    fn join(head: &mut Self::Out, tail: &Self::Out);
 }
 
 /// The sums of all leaves.
@@ -163,16 +166,17 @@ fn split<J: Job>(job: J, leaf: usize, cut: Cut) -> [ExactSum; SUMS] {
 /// Halves a run of tiles until there are so many parts; what they give is joined in their order.
 ///
 /// Where the cuts are depends on the number of parts, so joined parts must give the bits of the whole.
-pub(crate) fn in_parts<P: Part>(parts: usize, whole: P) -> P::Out {
+pub(crate) fn in_parts<P: Part>(parts: usize, whole: P, out: &mut P::Out) {
     let tiles = whole.tiles();
     let parts = parts.min(tiles);
     if parts <= 1 {
-        return whole.run();
+        return whole.run(out);
     }
     let left = parts / 2;
-    let (head, tail) = whole.split_at(tiles * left / parts);
-    let (head, tail) = join(|| in_parts(left, head), || in_parts(parts - left, tail));
-    P::join(head, tail)
+    let (head, tail) = whole.split_at((tiles * left).div_ceil(parts));
+    let mut next = tail.nothing();
+    join(|| in_parts(left, head, out), || in_parts(parts - left, tail, &mut next));
+    P::join(out, &next);
 }
 
 #[cfg(all(feature = "linear", not(feature = "rayon")))]
@@ -193,12 +197,14 @@ mod threads {
     use super::{Cut, leaf_rows};
     pub(crate) use rayon::join;
 
-    /// A piece should run some 30 µs at the least, or waking a thread for it does not pay.
-    const PIECE_ELEMENTS: usize = 1 << 16;
+    /// Below it, some 30 µs on each of two threads, waking a thread does not pay.
+    const WORTH_THREADS: usize = 1 << 17;
+    /// A piece, once there are threads to wait for: one that has nothing left to do for long goes to sleep.
+    const PIECE_ELEMENTS: usize = 1 << 15;
     /// A part of a row: the threads are awake from the row's first pass on.
-    const PART_ELEMENTS: usize = 1 << 14;
+    const PART_ELEMENTS: usize = 3 << 12;
     /// Pieces for each thread, so that one that is held up can be relieved.
-    const PIECES_PER_THREAD: usize = 4;
+    const PIECES_PER_THREAD: usize = 8;
 
     /// How many threads a call may use of those that there are; a bound of 0 is none.
     #[cfg(feature = "linear")]
@@ -212,7 +218,10 @@ mod threads {
     /// How to cut a batch; asks for the number of threads only where there is enough to do.
     pub(super) fn cut(bound: usize, rows: usize, classes: usize, cuts_rows: bool) -> Cut {
         let leaves = rows.div_ceil(leaf_rows(classes));
-        let most_pieces = (rows.saturating_mul(classes) / PIECE_ELEMENTS).min(leaves);
+        let most_pieces = match rows.saturating_mul(classes) {
+            ..WORTH_THREADS => 1,
+            elements => (elements / PIECE_ELEMENTS).min(leaves),
+        };
         let most_parts = if cuts_rows { classes / PART_ELEMENTS } else { 1 };
         if bound == 1 || most_pieces.max(most_parts) < 2 {
             return Cut { pieces: 1, parts: 1 };

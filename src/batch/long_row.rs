@@ -17,9 +17,10 @@ pub(crate) fn stats<E: Float>(
     ask: Ask<'_, E>,
     parts: usize,
 ) -> Stats {
-    let Run { tree, scale, .. } =
-        par::in_parts(parts, StatsOfPart { token, logits, x, start: 0, ask });
-    token.run(Total { tree: &tree, scale })
+    let whole = StatsOfPart { token, logits, x, start: 0, ask };
+    let mut run = whole.nothing();
+    par::in_parts(parts, whole, &mut run);
+    token.run(Total { tree: &run.tree, scale: run.scale })
 }
 
 /// Some tiles of a row, and what is asked of the row.
@@ -56,23 +57,24 @@ impl<E: Float> Part for StatsOfPart<'_, E> {
         )
     }
 
-    fn run(self) -> Run {
+    fn nothing(&self) -> Run {
+        let tree = Tree::new(self.start / E::TILE);
+        Run { token: self.token, tree, scale: self.ask.scale.to_f64() }
+    }
+
+    fn run(self, Run { tree, .. }: &mut Run) {
         let StatsOfPart { token, logits, x, mut start, ask } = self;
         let mut room = CapRoom::default();
-        let mut tree = Tree::new(start / E::TILE);
         for x in x.chunks(E::TILE) {
             let end = start + x.len();
             let x = logits.tile(token, x, &mut room);
-            token.run(PushTile { tree: &mut tree, x, ask: ask.part(start, end) });
+            token.run(PushTile { tree: &mut *tree, x, ask: ask.part(start, end) });
             start = end;
         }
-        Run { token, tree, scale: ask.scale.to_f64() }
     }
 
-    fn join(mut head: Run, tail: Run) -> Run {
-        let Run { token, tree, scale } = &mut head;
-        token.run(Append { tree, next: &tail.tree, scale: *scale });
-        head
+    fn join(Run { token, tree, scale }: &mut Run, next: &Run) {
+        token.run(Append { tree, next: &next.tree, scale: *scale });
     }
 }
 
@@ -82,7 +84,7 @@ pub(crate) fn map<E: Float>(
     io: RowIo<'_, E>,
     map: impl Fn(RowIo<'_, E>, usize) + Sync,
 ) {
-    par::in_parts(parts, MapOfPart { io, start: 0, map: &map });
+    par::in_parts(parts, MapOfPart { io, start: 0, map: &map }, &mut ());
 }
 
 /// Turns a row of logits into the gradient, in at most so many parts.
@@ -120,9 +122,11 @@ impl<E: Float, F: Fn(RowIo<'_, E>, usize) + Sync> Part for MapOfPart<'_, E, F> {
         (MapOfPart { io: head, start, map }, MapOfPart { io: tail, start: start + middle, map })
     }
 
-    fn run(self) {
+    fn nothing(&self) {}
+
+    fn run(self, (): &mut ()) {
         (self.map)(self.io, self.start);
     }
 
-    fn join((): (), (): ()) {}
+    fn join((): &mut (), (): &()) {}
 }
