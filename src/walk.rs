@@ -11,33 +11,56 @@ use crate::isa::{Lanes, MOST_LANES, Register, distance, fence, prefetch};
 use crate::view::RowIo;
 use core::hint::black_box;
 
-/// Folds `f` over `x`.
+/// The maximum of `least` and of all `of(x)`, lane by lane.
 ///
 /// The excluded index costs one more vector out of line, not a test in the loop.
 #[inline(always)]
-pub(crate) fn fold<E: Float, L: Lanes<E>>(
+pub(crate) fn largest<E: Float, L: Lanes<E>>(
     l: L,
     x: &[E],
     Skip { excluded, pad }: Skip<E>,
-    init: L::V,
-    f: impl Fn(L::V, L::V) -> L::V + Copy,
+    least: L::V,
+    of: impl Fn(L::V) -> L::V + Copy,
 ) -> L::V {
-    let mut acc = init;
+    let mut tops = [least; CHAINS];
     let mut rest = x;
     if let Some(i) = excluded {
         let (before, from) = x.split_at(i - i % L::LANES);
         let (vector, after) = from.split_at(from.len().min(L::LANES));
-        acc = whole(l, before, acc, f);
-        acc = f(acc, partial(l, vector, Some(i % L::LANES), pad));
+        tops = largest_of_whole(l, before, tops, of);
+        tops[0] = l.max(tops[0], of(partial(l, vector, Some(i % L::LANES), pad)));
         rest = after;
     }
     let tail = rest.len() % L::LANES;
     let (body, tail) = rest.split_at(rest.len() - tail);
-    acc = whole(l, body, acc, f);
+    tops = largest_of_whole(l, body, tops, of);
     if !tail.is_empty() {
-        acc = f(acc, l.load_padded(tail, pad));
+        tops[0] = l.max(tops[0], of(l.load_padded(tail, pad)));
     }
-    acc
+    l.max(tops[0], tops[1])
+}
+
+/// Maxima side by side: one alone would wait for each of its steps.
+const CHAINS: usize = 2;
+
+/// The same of whole vectors.
+#[inline(always)]
+fn largest_of_whole<E: Float, L: Lanes<E>>(
+    l: L,
+    x: &[E],
+    mut tops: [L::V; CHAINS],
+    of: impl Fn(L::V) -> L::V + Copy,
+) -> [L::V; CHAINS] {
+    let mut runs = x.chunks_exact(CHAINS * L::LANES);
+    for run in &mut runs {
+        for (i, top) in tops.iter_mut().enumerate() {
+            *top = l.max(*top, of(l.load(&run[i * L::LANES..(i + 1) * L::LANES])));
+        }
+    }
+    for vector in runs.remainder().chunks_exact(L::LANES) {
+        tops[1] = l.max(tops[1], of(l.load(vector)));
+    }
+    tops
 }
 
 /// One vector: `x`, padded to its length, and `pad` at index `excluded`, if that is in it.
@@ -373,20 +396,6 @@ fn blocks2<E: Float, L: Lanes<E>, const N: usize>(
     )
 }
 
-#[inline(always)]
-fn whole<E: Float, L: Lanes<E>>(
-    l: L,
-    x: &[E],
-    init: L::V,
-    f: impl Fn(L::V, L::V) -> L::V + Copy,
-) -> L::V {
-    let mut acc = init;
-    for chunk in x.chunks_exact(L::LANES) {
-        acc = f(acc, l.load(chunk));
-    }
-    acc
-}
-
 /// `target[i]` is the first of `f(source[i])`; returns the sums of all `f`, added as in [`sum`]. What lies `ahead`
 /// bytes further is asked for.
 #[inline(always)]
@@ -501,12 +510,34 @@ pub(crate) fn map<E: Float, L: Lanes<E>>(
     io: &mut RowIo<'_, E>,
     f: impl Fn(Register<E, L>) -> Register<E, L> + Copy,
 ) {
-    let r = l.register();
-    let lanes = L::Register::LANES;
-    match io {
+    map_out(l, io, false, f);
+}
+
+/// [`map`]; past the caches what is written is not read before, and does not take the place of what will be read.
+///
+/// Registers start with a cache line of the target: one that crosses two takes as long as two.
+#[inline(always)]
+pub(crate) fn map_out<E: Float, L: Lanes<E>>(
+    l: L,
+    io: &mut RowIo<'_, E>,
+    past_caches: bool,
+    f: impl Fn(Register<E, L>) -> Register<E, L> + Copy,
+) {
+    let (r, lanes) = (l.register(), L::Register::LANES);
+    let [start, end, len] = aligned::<E, L>(io.target());
+    map_partial(r, io.part(0, start), f);
+    match io.part(start, end) {
         RowIo::Apart(source, target) => {
-            for (s, t) in source.chunks_exact(lanes).zip(target.chunks_exact_mut(lanes)) {
-                r.store(f(r.load(s)), t);
+            let registers = source.chunks_exact(lanes).zip(target.chunks_exact_mut(lanes));
+            if past_caches {
+                for (s, t) in registers {
+                    r.store_past_caches(f(r.load(s)), t);
+                }
+                fence();
+            } else {
+                for (s, t) in registers {
+                    r.store(f(r.load(s)), t);
+                }
             }
         }
         RowIo::InPlace(data) => {
@@ -515,38 +546,33 @@ pub(crate) fn map<E: Float, L: Lanes<E>>(
             }
         }
     }
-    let len = io.source().len();
-    let end = len - len % lanes;
-    if end < len {
-        let y = f(r.load_padded(&io.source()[end..], E::ZERO));
-        r.store_head(y, &mut io.target()[end..]);
-    }
+    map_partial(r, io.part(end, len), f);
 }
 
-/// [`map`]; past the caches what is written is not read before, and does not take the place of what will be read.
+/// Registers in a row whose partial first one costs less than what it saves.
+const MANY_REGISTERS: usize = 16;
+
+/// Where whole registers start and end, those of many with a cache line of `target`, and the length.
 #[inline(always)]
-pub(crate) fn map_out<E: Float, L: Lanes<E>>(
-    l: L,
-    io: &mut RowIo<'_, E>,
-    past_caches: bool,
-    f: impl Fn(Register<E, L>) -> Register<E, L> + Copy,
-) {
-    if !past_caches || matches!(io, RowIo::InPlace(_)) {
-        return map(l, io, f);
+fn aligned<E: Float, L: Lanes<E>>(target: &[E]) -> [usize; 3] {
+    let (len, lanes) = (target.len(), L::Register::LANES);
+    let start = if lanes > 1 && len >= MANY_REGISTERS * lanes {
+        target.as_ptr().align_offset(CACHE_LINE).min(len)
+    } else {
+        0
+    };
+    [start, start + (len - start) / lanes * lanes, len]
+}
+
+/// [`map`] of less than a register, or of less than a cache line.
+#[inline(always)]
+fn map_partial<E: Float, R: Lanes<E>>(r: R, mut io: RowIo<'_, E>, f: impl Fn(R::V) -> R::V + Copy) {
+    let len = io.source().len();
+    for at in (0..len).step_by(R::LANES) {
+        let mut io = io.part(at, len.min(at + R::LANES));
+        let y = f(r.load_padded(io.source(), E::ZERO));
+        r.store_head(y, io.target());
     }
-    let (r, lanes) = (l.register(), L::Register::LANES);
-    let target = io.target();
-    let len = target.len();
-    let start = target.as_ptr().align_offset(CACHE_LINE).min(len);
-    let end = start + (len - start) / lanes * lanes;
-    map(l, &mut io.part(0, start), f);
-    if let RowIo::Apart(source, target) = io.part(start, end) {
-        for (s, t) in source.chunks_exact(lanes).zip(target.chunks_exact_mut(lanes)) {
-            r.store_past_caches(f(r.load(s)), t);
-        }
-    }
-    map(l, &mut io.part(end, len), f);
-    fence();
 }
 
 /// Bytes that go to memory at once.

@@ -154,12 +154,12 @@ impl<E: Float> DenseJob<'_, E> {
         match &mut self.pass {
             Pass::LossOnly(logits) => {
                 (of_targets, read.tops) = sums(*logits);
-                let asked = AskRows { start, count, ask, labels: Some(&read.tops) };
+                let asked = AskRows { start, count, group: count, ask, labels: Some(&read.tops) };
                 asked.of_rows(token, *logits, &mut others);
             }
             Pass::Gradient(io) if recipe.logits.softcap.is_none() => {
                 (of_targets, read.tops) = sums(io.source());
-                let asked = AskRows { start, count, ask, labels: Some(&read.tops) };
+                let asked = AskRows { start, count, group: count, ask, labels: Some(&read.tops) };
                 asked.into_rows(token, io, &mut others);
             }
             Pass::Gradient(io) => {
@@ -169,7 +169,7 @@ impl<E: Float> DenseJob<'_, E> {
                 (of_targets, read.tops) = sums(io.target().as_rows());
                 let all = 0..io.shape().0;
                 let io = &mut Io::InPlace(io.target().between(all));
-                let asked = AskRows { start, count, ask, labels: Some(&read.tops) };
+                let asked = AskRows { start, count, group: count, ask, labels: Some(&read.tops) };
                 asked.into_rows(token, io, &mut others);
             }
         }

@@ -56,9 +56,8 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
             token.run(FewLogSumExp { logits, out, of_others, room });
             return [0.0; SUMS];
         }
-        let together = rows_together(ELEMENTS_TOGETHER, self.logits.classes());
-        for (block, out) in self.out.chunks_mut(together).enumerate() {
-            let start = block * together;
+        for (block, out) in self.out.chunks_mut(TOGETHER).enumerate() {
+            let start = block * TOGETHER;
             let read = ReadRows::new(token, self.logits, start, out.len(), parts);
             for (i, out) in out.iter_mut().enumerate() {
                 *out = match read.stats[i].is_positive() {
@@ -71,7 +70,7 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
     }
 }
 
-/// What is known of some rows that were read, at most [`rows_together`].
+/// What is known of some rows that were read, at most [`TOGETHER`].
 struct ReadRows {
     stats: [Stats; TOGETHER],
     /// Logarithms of the sums.
@@ -89,7 +88,8 @@ impl ReadRows {
     ) -> Self {
         let mut stats = [Stats::NONE; TOGETHER];
         if logits.classes() <= E::TILE {
-            let rows = AskRows { start, count, ask: Ask::PLAIN, labels: None };
+            let group = rows_together(ELEMENTS_TOGETHER, logits.classes());
+            let rows = AskRows { start, count, group, ask: Ask::PLAIN, labels: None };
             token.run(StatsOfRows { logits, rows, out: &mut stats });
         } else {
             for (row, stats) in (start..start + count).zip(&mut stats) {
@@ -204,7 +204,7 @@ impl<E: Float> MapJob<'_, E> {
     fn softmax_of_tiles(&mut self, rows: Range<usize>) {
         let mut stats = [Stats::NONE; TOGETHER];
         let (start, count) = (rows.start, rows.len());
-        let ask = AskRows { start, count, ask: Ask::PLAIN, labels: None };
+        let ask = AskRows { start, count, group: count, ask: Ask::PLAIN, labels: None };
         self.token.run(StatsIntoRows { io: &mut self.io, rows: ask, out: &mut stats });
         for (row, stats) in rows.zip(stats) {
             let mut io = self.io.row(row);

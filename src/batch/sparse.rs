@@ -185,9 +185,13 @@ impl<E: Float> SparseJob<'_, E> {
         let (rows, classes) = self.pass.shape();
         let mut totals = [0.0; SUMS];
         let mut block = Block::default();
+        let together = match self.pass {
+            Pass::LossOnly(_) => TOGETHER,
+            Pass::Gradient(_) => self.recipe.together(classes),
+        };
         let mut start = 0;
         while start < rows {
-            let end = rows.min(start + self.recipe.together(classes));
+            let end = rows.min(start + together);
             block.count = end - start;
             self.statistics_of(start, end, parts, &mut block, room);
             self.finish(start, end, parts, &block, room, &mut totals);
@@ -260,7 +264,8 @@ impl<E: Float> SparseJob<'_, E> {
             block.classes[i] = self.targets.class(row);
         }
         let (ask, count) = (self.recipe.ask(0), end - start);
-        let asked = AskRows { start, count, ask, labels: Some(&block.classes) };
+        let group = self.recipe.together(width);
+        let asked = AskRows { start, count, group, ask, labels: Some(&block.classes) };
         let logits = self.recipe.logits;
         let mut stats = [Stats::NONE; TOGETHER];
         let labels = match &mut self.pass {

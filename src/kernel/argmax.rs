@@ -42,13 +42,13 @@ pub(super) fn first<E: Float, L: Lanes<E>>(l: L, x: &[E], value: E) -> Option<us
     let (wanted, one, zero) = (l.splat(value), l.splat(E::ONE), l.splat(E::ZERO));
     let length = VECTORS * L::LANES;
     for (i, run) in x.chunks(length).enumerate() {
-        let found = walk::fold(
+        let found = walk::largest(
             l,
             run,
             Skip::past_the_end(E::NAN),
             zero,
             #[inline(always)]
-            |found, x| l.max(found, l.select_eq(x, wanted, one, zero)),
+            |x| l.select_eq(x, wanted, one, zero),
         );
         if l.fold_max(found) > E::ZERO {
             return in_run(l, run, wanted).map(|j| i * length + j);

@@ -89,13 +89,13 @@ impl<E: Float> Softcap<E> {
     #[inline(always)]
     fn exceeds<L: Lanes<E>>(self, l: L, block: &[E]) -> bool {
         let magnitude = l.splat(E::MAGNITUDE);
-        let most = walk::fold(
+        let most = walk::largest(
             l,
             block,
             Skip::past_the_end(E::ZERO),
             l.splat(E::ZERO),
             #[inline(always)]
-            |most, x| l.max(most, l.bits_and(x, magnitude)),
+            |x| l.bits_and(x, magnitude),
         );
         let all_below = l.fold_max(most) * self.ratio <= E::ONE;
         !all_below

@@ -354,13 +354,13 @@ impl<E: Float> Frame<E> {
 #[inline(always)]
 pub(crate) fn max<E: Float, L: Lanes<E>>(l: L, x: &[E], skip: Skip<E>) -> E {
     let none = l.splat(E::NEG_INFINITY);
-    let max = walk::fold(
+    let max = walk::largest(
         l,
         x,
         skip,
         none,
         #[inline(always)]
-        |max, x| l.max(max, x),
+        |x| x,
     );
     // Adding 0 turns -0 into 0, which of the two a maximum returns depends on the CPU.
     l.fold_max(max) + E::ZERO

@@ -1,6 +1,6 @@
 //! The statistics pass over some rows of at most a tile, which are in the first-level cache together.
 //!
-//! The largest logits of all of them come before the sums of any: a sum waits for the largest of its row, and the
+//! The largest logits of a group come before the sums of any in it: a sum waits for the largest of its row, and the
 //! next row for neither.
 
 use super::stats::{Ask, Frame, Stats};
@@ -15,6 +15,8 @@ pub(crate) struct AskRows<'a, E> {
     /// The first of them, and how many.
     pub(crate) start: usize,
     pub(crate) count: usize,
+    /// Rows that stay in the first-level cache until they are read again: a group.
+    pub(crate) group: usize,
     /// Of each; no moments.
     pub(crate) ask: Ask<'a, E>,
     /// The class that each leaves out, or nothing of a row that is not read. Without them all are read in full.
@@ -22,10 +24,10 @@ pub(crate) struct AskRows<'a, E> {
 }
 
 impl<E: Float> AskRows<'_, E> {
-    /// Calls `f` with the index, the number and what is asked of each row.
+    /// Calls `f` with the index, the number and what is asked of each row in the group from an index on.
     #[inline(always)]
-    fn each(self, mut f: impl FnMut(usize, usize, Ask<'_, E>)) {
-        for i in 0..self.count {
+    fn each(self, from: usize, mut f: impl FnMut(usize, usize, Ask<'_, E>)) {
+        for i in from..self.count.min(from.saturating_add(self.group)) {
             let ask = match self.labels {
                 None => self.ask,
                 Some(labels) if labels[i].is_some() => Ask { excluded: labels[i], ..self.ask },
@@ -35,19 +37,20 @@ impl<E: Float> AskRows<'_, E> {
         }
     }
 
-    /// All but the sum of each row.
+    /// All but the sum of each row of a group.
     #[inline(always)]
-    fn largest<L: Lanes<E>>(self, l: L, logits: Rows<'_, E>, out: &mut [Stats]) {
+    fn largest<L: Lanes<E>>(self, l: L, from: usize, logits: Rows<'_, E>, out: &mut [Stats]) {
         self.each(
+            from,
             #[inline(always)]
             |i, row, ask| out[i] = Frame::new(l, logits.row(row), ask).stats,
         );
     }
 
-    /// Bytes from a row to the one that takes its place when these are done.
+    /// Bytes from a row to the one that takes its place in the next group.
     #[inline(always)]
     fn ahead(self, stride: usize) -> usize {
-        self.count.wrapping_mul(stride).wrapping_mul(size_of::<E>())
+        self.group.min(self.count).wrapping_mul(stride).wrapping_mul(size_of::<E>())
     }
 }
 
@@ -65,15 +68,18 @@ impl<E: Float> Kernel<E> for StatsOfRows<'_, E> {
     fn run<L: Lanes<E>>(self, l: L) {
         let StatsOfRows { logits, rows, out } = self;
         let exp = ExpTerm::new(l.register());
-        rows.largest(l, logits, out);
         let ahead = rows.ahead(logits.stride());
-        rows.each(
-            #[inline(always)]
-            |i, row, ask| {
-                let frame = Frame::of(out[i], ask);
-                out[i].sum = frame.sum(l, ask.scale, &exp, logits.row(row), ahead);
-            },
-        );
+        for from in (0..rows.count).step_by(rows.group.max(1)) {
+            rows.largest(l, from, logits, out);
+            rows.each(
+                from,
+                #[inline(always)]
+                |i, row, ask| {
+                    let frame = Frame::of(out[i], ask);
+                    out[i].sum = frame.sum(l, ask.scale, &exp, logits.row(row), ahead);
+                },
+            );
+        }
     }
 }
 
@@ -92,15 +98,18 @@ impl<E: Float> Kernel<E> for StatsIntoRows<'_, '_, E> {
         let StatsIntoRows { io, rows, out } = self;
         let exp = ExpTerm::new(l.register());
         let logits = io.source();
-        rows.largest(l, logits, out);
         let ahead = rows.ahead(logits.stride());
-        rows.each(
-            #[inline(always)]
-            |i, row, ask| {
-                let frame = Frame::of(out[i], ask);
-                let io = &mut io.row(row);
-                out[i].sum = frame.sum_into(l, ask.scale, &exp, io, ahead);
-            },
-        );
+        for from in (0..rows.count).step_by(rows.group.max(1)) {
+            rows.largest(l, from, io.source(), out);
+            rows.each(
+                from,
+                #[inline(always)]
+                |i, row, ask| {
+                    let frame = Frame::of(out[i], ask);
+                    let io = &mut io.row(row);
+                    out[i].sum = frame.sum_into(l, ask.scale, &exp, io, ahead);
+                },
+            );
+        }
     }
 }
