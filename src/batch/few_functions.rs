@@ -5,7 +5,7 @@ use super::block::{Block, least, to_next};
 use crate::elem::Float;
 use crate::isa::{Kernel, Lanes, MOST_LANES};
 use crate::kernel::across_functions::{Function, RowBlock};
-use crate::kernel::transpose::{from_planes, to_planes};
+use crate::kernel::transpose::{from_planes, map_from_planes, to_planes};
 use crate::view::{Io, Rows};
 use crate::walk::put;
 
@@ -35,9 +35,9 @@ impl<E: Float> Kernel<E> for FewLogSumExp<'_, '_, E> {
             let mut block =
                 RowBlock { planes: &mut *planes, max: &mut *max, sum: &mut *sum, ahead };
             block.read(l, function, classes);
-            let good = block.finish(l, function);
+            let lost = block.finish(l, function);
             put(l, l.load(sum), out);
-            if good {
+            if l.fold_max(lost) == E::ZERO {
                 continue;
             }
             for (row, out) in out.iter_mut().enumerate() {
@@ -48,6 +48,9 @@ impl<E: Float> Kernel<E> for FewLogSumExp<'_, '_, E> {
         }
     }
 }
+
+/// Classes from which on it pays to look whether a row is lost: where none is, no element need be made NaN.
+const WORTH_LOOKING: usize = 4;
 
 /// Log-softmax or softmax.
 pub(super) struct FewMap<'a, 'r, E: Float> {
@@ -78,10 +81,33 @@ impl<E: Float> Kernel<E> for FewMap<'_, '_, E> {
             let mut block =
                 RowBlock { planes: &mut *planes, max: &mut *max, sum: &mut *sum, ahead };
             block.read(l, function, classes);
-            block.finish(l, function);
-            block.write(l, function, classes);
-            from_planes(l, planes, io.target(), start, count);
+            let lost = block.finish(l, function);
+            if classes < WORTH_LOOKING || l.fold_max(lost) > E::ZERO {
+                block.write(l, function, classes);
+                from_planes(l, planes, io.target(), start, count);
+                start += count;
+                continue;
+            }
+            let (max, sum) = (&*max, &*sum);
+            map_from_planes(
+                l,
+                planes,
+                io.target(),
+                start,
+                count,
+                #[inline(always)]
+                |r, row, x| {
+                    let (max, sum) = (r.load(rows_of(r, max, row)), r.load(rows_of(r, sum, row)));
+                    function.value(r, x, max, sum)
+                },
+            );
             start += count;
         }
     }
+}
+
+/// Of numbers of all rows those of a register that starts in one of them.
+#[inline(always)]
+fn rows_of<E: Float, R: Lanes<E>>(_: R, of_rows: &[E], row: usize) -> &[E] {
+    &of_rows[row..row + R::LANES]
 }

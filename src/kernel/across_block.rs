@@ -15,7 +15,7 @@ use super::across::{
 };
 use crate::elem::Float;
 use crate::isa::{Lanes, MOST_LANES};
-use crate::walk;
+use crate::walk::{self, Skip};
 
 /// What is known of the classes other than `labels` before their exponentials are added up. The labels' logits become
 /// `-inf`.
@@ -103,9 +103,7 @@ fn largest<E: Float, L: Lanes<E>>(
 ) {
     if planes.len() > SEARCHED * L::LANES {
         stats.label = take_labels(l, labels, planes);
-        for plane in planes.chunks_exact(L::LANES) {
-            stats.max = l.max(stats.max, l.load(plane));
-        }
+        stats.max = max(l, planes);
         return;
     }
     let (zero, none) = (l.splat(E::ZERO), l.splat(E::NEG_INFINITY));
@@ -122,6 +120,20 @@ fn largest<E: Float, L: Lanes<E>>(
         number = number + E::ONE;
     }
     (stats.max, stats.label) = (max, label);
+}
+
+/// The largest logit of each lane; -0 may be 0.
+#[inline(always)]
+pub(super) fn max<E: Float, L: Lanes<E>>(l: L, planes: &[E]) -> L::V {
+    let none = E::NEG_INFINITY;
+    walk::largest(
+        l,
+        planes,
+        Skip::past_the_end(none),
+        l.splat(none),
+        #[inline(always)]
+        |x| x,
+    )
 }
 
 /// Classes among which every logit is compared with its row's label; among more, each label has its place looked up.

@@ -1,5 +1,6 @@
 //! Log-sum-exp, log-softmax and softmax of rows side by side: a lane is a row.
 
+use super::across_block;
 use crate::elem::Float;
 use crate::elementary::{ExpTerm, ln};
 use crate::isa::Lanes;
@@ -12,6 +13,18 @@ pub(crate) enum Function {
     LogSumExp,
     LogSoftmax,
     Softmax,
+}
+
+impl Function {
+    /// What becomes of an element of the planes, from two numbers of its row.
+    #[inline(always)]
+    pub(crate) fn value<E: Float, R: Lanes<E>>(self, r: R, x: R::V, max: R::V, sum: R::V) -> R::V {
+        match self {
+            Function::LogSumExp => x,
+            Function::LogSoftmax => r.sub(r.sub(x, max), sum),
+            Function::Softmax => r.mul(x, sum),
+        }
+    }
 }
 
 /// Classes whose exponentials are added to one sum.
@@ -38,15 +51,12 @@ impl<E: Float> RowBlock<'_, E> {
         let zero = r.splat(E::ZERO);
         let (exp, lowest) = (ExpTerm::new(r), r.splat(E::LOWEST));
         let planes = &mut self.planes[..classes * L::LANES];
+        let max = across_block::max(l, planes);
+        // -0 becomes 0: which of the two a maximum returns depends on the CPU.
+        l.store(l.add(max, l.splat(E::ZERO)), self.max);
         for at in 0..L::LANES / lanes {
             let of_lanes = at * lanes..(at + 1) * lanes;
-            let mut max = r.splat(E::NEG_INFINITY);
-            for plane in planes.chunks_exact(L::LANES) {
-                max = r.max(max, r.load(&plane[of_lanes.clone()]));
-            }
-            // -0 becomes 0: which of the two a maximum returns depends on the CPU.
-            max = r.add(max, zero);
-            r.store(max, &mut self.max[of_lanes.clone()]);
+            let max = r.load(&self.max[of_lanes.clone()]);
             // Of only -inf, -inf - -inf would be NaN.
             let reference = r.max(lowest, max);
             let [total] = walk::in_blocks(
@@ -75,9 +85,9 @@ impl<E: Float> RowBlock<'_, E> {
         }
     }
 
-    /// Turns the sums into what is written or used; returns whether all were positive.
+    /// Turns the sums into what is written or used; returns 1 in the lanes of those that were not positive.
     #[inline(always)]
-    pub(crate) fn finish<L: Lanes<E>>(&mut self, l: L, function: Function) -> bool {
+    pub(crate) fn finish<L: Lanes<E>>(&mut self, l: L, function: Function) -> L::V {
         let (zero, one, nan) = (l.splat(E::ZERO), l.splat(E::ONE), l.splat(E::NAN));
         let total = l.load(self.sum);
         let value = match function {
@@ -86,10 +96,10 @@ impl<E: Float> RowBlock<'_, E> {
             Function::Softmax => l.div(one, total),
         };
         l.store(l.select_lt(zero, total, value, nan), self.sum);
-        l.fold_max(l.select_lt(zero, total, zero, one)) == E::ZERO
+        l.select_lt(zero, total, zero, one)
     }
 
-    /// What is done to the planes.
+    /// What is done to the planes where not all sums are positive.
     #[inline(always)]
     pub(crate) fn write<L: Lanes<E>>(&mut self, l: L, function: Function, classes: usize) {
         let r = l.register();
@@ -102,11 +112,7 @@ impl<E: Float> RowBlock<'_, E> {
             let of_rows = r.load(&self.sum[of_lanes.clone()]);
             for plane in planes.chunks_exact_mut(L::LANES) {
                 let x = &mut plane[of_lanes.clone()];
-                let value = match function {
-                    Function::LogSumExp => r.load(x),
-                    Function::LogSoftmax => r.sub(r.sub(r.load(x), max), of_rows),
-                    Function::Softmax => r.mul(r.load(x), of_rows),
-                };
+                let value = function.value(r, r.load(x), max, of_rows);
                 r.store(r.select_eq(of_rows, of_rows, value, nan), x);
             }
         }

@@ -96,6 +96,27 @@ pub(crate) fn from_planes<E: Float, L: Lanes<E>>(
     start: usize,
     count: usize,
 ) {
+    map_from_planes(
+        l,
+        room,
+        rows,
+        start,
+        count,
+        #[inline(always)]
+        |_, _, x| x,
+    );
+}
+
+/// The same of `of(x)`, where it is also told in which of the rows the register starts.
+#[inline(always)]
+pub(crate) fn map_from_planes<E: Float, L: Lanes<E>>(
+    l: L,
+    room: &mut [E],
+    rows: &mut RowsMut<'_, E>,
+    start: usize,
+    count: usize,
+    of: impl Fn(Native<E, L>, usize, NativeV<E, L>) -> NativeV<E, L> + Copy,
+) {
     let r = l.register().register();
     let (lanes, run, classes) = (Native::<E, L>::LANES, Native::<E, L>::RUN, rows.shape().1);
     let (target, stride) = rows.rest_mut(start);
@@ -104,8 +125,8 @@ pub(crate) fn from_planes<E: Float, L: Lanes<E>>(
         let mut at = 0;
         while at < L::LANES {
             let (a, b) = target[2 * at..][..2 * lanes].split_at_mut(lanes);
-            let pair = [r.load(&first[at..at + lanes]), r.load(&second[at..at + lanes])];
-            let [low, high] = r.zip(pair);
+            let (first, second) = (r.load(&first[at..at + lanes]), r.load(&second[at..at + lanes]));
+            let [low, high] = r.zip([of(r, at, first), of(r, at, second)]);
             r.store(low, a);
             r.store(high, b);
             at += lanes;
@@ -114,6 +135,10 @@ pub(crate) fn from_planes<E: Float, L: Lanes<E>>(
     }
     let (planes, short) = room.split_at_mut(classes.max(run) * L::LANES);
     if count < lanes {
+        for class in 0..classes {
+            let plane = &mut planes[class * L::LANES..][..lanes];
+            r.store(of(r, 0, r.load(plane)), plane);
+        }
         for row in 0..count {
             let to = &mut target[row * stride..][..classes];
             for class in 0..classes {
@@ -126,7 +151,7 @@ pub(crate) fn from_planes<E: Float, L: Lanes<E>>(
         let mut row = 0;
         while row < count {
             // What a row writes behind its end the next row writes over.
-            let columns = columns::<E, L>(r, &planes[row..]);
+            let columns = columns::<E, L>(r, &planes[row..], row, of);
             r.store_runs(columns, &mut short[row * classes..], classes);
             row += lanes;
         }
@@ -145,7 +170,7 @@ pub(crate) fn from_planes<E: Float, L: Lanes<E>>(
         let (target, planes) = (&mut target[row * stride..], &planes[row..]);
         let mut class = 0;
         loop {
-            let columns = columns::<E, L>(r, &planes[class * L::LANES..]);
+            let columns = columns::<E, L>(r, &planes[class * L::LANES..], row, of);
             r.store_runs(columns, &mut target[class..], stride);
             if class + run >= classes {
                 break;
@@ -159,18 +184,23 @@ pub(crate) fn from_planes<E: Float, L: Lanes<E>>(
     }
 }
 
-/// One register of each of the first planes.
+/// What becomes of one register of each of the first planes.
 #[inline(always)]
-fn columns<E: Float, L: Lanes<E>>(r: Native<E, L>, planes: &[E]) -> [NativeV<E, L>; MOST_IN_RUN] {
+fn columns<E: Float, L: Lanes<E>>(
+    r: Native<E, L>,
+    planes: &[E],
+    row: usize,
+    of: impl Fn(Native<E, L>, usize, NativeV<E, L>) -> NativeV<E, L> + Copy,
+) -> [NativeV<E, L>; MOST_IN_RUN] {
     let (lanes, run) = (Native::<E, L>::LANES, Native::<E, L>::RUN);
     let planes = &planes[..(run - 1) * L::LANES + lanes];
     let mut columns = [r.splat(E::ZERO); MOST_IN_RUN];
     for i in 0..run {
-        columns[i] = r.load(&planes[i * L::LANES..][..lanes]);
+        columns[i] = of(r, row, r.load(&planes[i * L::LANES..][..lanes]));
     }
     columns
 }
 
 /// One register of an instruction set.
-type Native<E, L> = <<L as Lanes<E>>::Register as Lanes<E>>::Register;
-type NativeV<E, L> = <Native<E, L> as Lanes<E>>::V;
+pub(crate) type Native<E, L> = <<L as Lanes<E>>::Register as Lanes<E>>::Register;
+pub(crate) type NativeV<E, L> = <Native<E, L> as Lanes<E>>::V;
