@@ -525,7 +525,7 @@ pub(crate) fn map_out<E: Float, L: Lanes<E>>(
 ) {
     let (r, lanes) = (l.register(), L::Register::LANES);
     let [start, end, len] = aligned::<E, L>(io.target());
-    map_partial(r, io.part(0, start), f);
+    map_partial(r, io, (0, start), f);
     match io.part(start, end) {
         RowIo::Apart(source, target) => {
             let registers = source.chunks_exact(lanes).zip(target.chunks_exact_mut(lanes));
@@ -546,7 +546,7 @@ pub(crate) fn map_out<E: Float, L: Lanes<E>>(
             }
         }
     }
-    map_partial(r, io.part(end, len), f);
+    map_partial(r, io, (end, len), f);
 }
 
 /// Registers in a row whose partial first one costs less than what it saves.
@@ -564,14 +564,20 @@ fn aligned<E: Float, L: Lanes<E>>(target: &[E]) -> [usize; 3] {
     [start, start + (len - start) / lanes * lanes, len]
 }
 
-/// [`map`] of less than a register, or of less than a cache line.
+/// [`map`] of the elements from `start` to `end`, in partial registers where there are not enough for a whole one.
 #[inline(always)]
-fn map_partial<E: Float, R: Lanes<E>>(r: R, mut io: RowIo<'_, E>, f: impl Fn(R::V) -> R::V + Copy) {
-    let len = io.source().len();
-    for at in (0..len).step_by(R::LANES) {
-        let mut io = io.part(at, len.min(at + R::LANES));
+fn map_partial<E: Float, R: Lanes<E>>(
+    r: R,
+    io: &mut RowIo<'_, E>,
+    (mut start, end): (usize, usize),
+    f: impl Fn(R::V) -> R::V + Copy,
+) {
+    while start < end {
+        let next = end.min(start + R::LANES);
+        let mut io = io.part(start, next);
         let y = f(r.load_padded(io.source(), E::ZERO));
         r.store_head(y, io.target());
+        start = next;
     }
 }
 

@@ -69,7 +69,8 @@ impl<E: Float> Kernel<E> for StatsOfRows<'_, E> {
         let StatsOfRows { logits, rows, out } = self;
         let exp = ExpTerm::new(l.register());
         let ahead = rows.ahead(logits.stride());
-        for from in (0..rows.count).step_by(rows.group.max(1)) {
+        let mut from = 0;
+        while from < rows.count {
             rows.largest(l, from, logits, out);
             rows.each(
                 from,
@@ -79,6 +80,7 @@ impl<E: Float> Kernel<E> for StatsOfRows<'_, E> {
                     out[i].sum = frame.sum(l, ask.scale, &exp, logits.row(row), ahead);
                 },
             );
+            from = from.saturating_add(rows.group);
         }
     }
 }
@@ -99,7 +101,8 @@ impl<E: Float> Kernel<E> for StatsIntoRows<'_, '_, E> {
         let exp = ExpTerm::new(l.register());
         let logits = io.source();
         let ahead = rows.ahead(logits.stride());
-        for from in (0..rows.count).step_by(rows.group.max(1)) {
+        let mut from = 0;
+        while from < rows.count {
             rows.largest(l, from, io.source(), out);
             rows.each(
                 from,
@@ -110,6 +113,7 @@ impl<E: Float> Kernel<E> for StatsIntoRows<'_, '_, E> {
                     out[i].sum = frame.sum_into(l, ask.scale, &exp, io, ahead);
                 },
             );
+            from = from.saturating_add(rows.group);
         }
     }
 }
