@@ -21,6 +21,8 @@ pub(crate) trait Job: Send + Sized {
     /// small one.
     fn run(&mut self, rooms: &mut Self::Rooms) -> [f64; SUMS];
 
+    /// Whether the sums are of any use; else there are no leaves.
+    const HAS_SUMS: bool = true;
     /// Whether [`Self::run_in_parts`] makes a difference.
     const CUTS_ROWS: bool = false;
     /// [`Self::run`], with each row cut into at most so many parts.
@@ -135,7 +137,7 @@ pub(crate) fn run_in_pieces<J: Job>(pieces: usize, grain: usize, mut job: J) {
 
 fn each_leaf<J: Job>(mut job: J, leaf: usize, parts: usize) -> [ExactSum; SUMS] {
     let (mut sums, mut rooms) = ([ExactSum::new(); SUMS], J::Rooms::default());
-    while job.rows() > leaf {
+    while J::HAS_SUMS && job.rows() > leaf {
         let (mut head, tail) = job.split_at(leaf);
         push(&mut sums, run_leaf(&mut head, parts, &mut rooms));
         job = tail;

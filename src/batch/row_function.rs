@@ -43,6 +43,7 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
         )
     }
 
+    const HAS_SUMS: bool = false;
     fn run(&mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         self.run_in_parts(1, rooms)
     }
@@ -150,6 +151,7 @@ impl<E: Float> Job for MapJob<'_, E> {
         (MapJob { io: io0, ..self }, MapJob { io: io1, ..self })
     }
 
+    const HAS_SUMS: bool = false;
     fn run(&mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         self.run_in_parts(1, rooms)
     }
@@ -267,6 +269,7 @@ impl<E: Float> Job for BackwardJob<'_, E> {
         )
     }
 
+    const HAS_SUMS: bool = false;
     fn run(&mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
         if are_few(self.output.classes()) {
@@ -316,6 +319,7 @@ impl<E: Float> Job for EntropyBackwardJob<'_, E> {
         )
     }
 
+    const HAS_SUMS: bool = false;
     fn run(&mut self, room: &mut Self::Rooms) -> [f64; SUMS] {
         let token = self.token;
         if are_few(self.io.shape().1) {
