@@ -93,9 +93,17 @@ impl<E: Float> Recipe<'_, E> {
     ) -> [L::V; 2] {
         let (start, count) = (rows.start, rows.count);
         let mut labels = [E::ZERO - E::ONE; MOST_LANES];
-        // How many there are is known when this is compiled if there are as many as there can be.
-        let known = if count == L::LANES { L::LANES } else { count };
-        rows.targets.write(start, &mut labels[..known]);
+        if count == 1 {
+            // By a whole register, for which none that is read has to wait.
+            let label = rows.targets.class(start).map_or(labels[0], E::from_class);
+            let (lanes, none) = (l.load(&E::LANE_NUMBERS[..L::LANES]), l.splat(labels[0]));
+            let of_lanes = l.select_eq(lanes, l.splat(E::ZERO), l.splat(label), none);
+            l.store(of_lanes, &mut labels[..L::LANES]);
+        } else {
+            // How many there are is known when this is compiled if there are as many as there can be.
+            let known = if count == L::LANES { L::LANES } else { count };
+            rows.targets.write(start, &mut labels[..known]);
+        }
         let of_lanes = LaneRows {
             labels: &labels[..L::LANES],
             count,

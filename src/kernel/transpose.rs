@@ -46,6 +46,14 @@ pub(crate) fn to_planes<E: Float, L: Lanes<E>>(
         }
         return;
     }
+    if count == 1 {
+        // In every lane: of a lane that was written alone a register must wait until it is in the cache.
+        for class in 0..classes {
+            let x = r.splat(source[class]);
+            r.store(x, &mut room[class * L::LANES..][..lanes]);
+        }
+        return;
+    }
     let (planes, short) = room.split_at_mut(classes.max(run) * L::LANES);
     let read = (count - 1).saturating_mul(stride).saturating_add(run);
     if classes < run && source.len() < read {
