@@ -1,4 +1,5 @@
-//! The only loops over the elements of a row: virtual vectors in order, then one padded tail.
+//! The only loops over the elements of a row: virtual vectors in order, then one padded tail. Those whose results are
+//! elements, each of one, are in [`map`](mod@map).
 //!
 //! What is done to the elements is a closure on one register ([`Lanes::Register`]); only what is so short
 //! that its latency must be hidden by hand, a maximum, works on whole virtual vectors.
@@ -6,8 +7,12 @@
 //! Closures go by value, never as `&f`: a call through a reference is not always inlined, and out of
 //! line it is compiled without the instruction set, 20 times slower.
 
+mod map;
+
+pub(crate) use map::{get, map, map_both, map_out, map_two, map2, put};
+
 use crate::elem::{Float, Scratch};
-use crate::isa::{Lanes, MOST_LANES, Register, distance, fence, prefetch};
+use crate::isa::{Lanes, MOST_LANES, Register, distance, prefetch};
 use crate::view::RowIo;
 use core::hint::black_box;
 
@@ -461,210 +466,4 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
             sums
         },
     )
-}
-
-/// Stores as many lanes as there is room for, at most all.
-#[inline(always)]
-pub(crate) fn put<E: Float, L: Lanes<E>>(l: L, v: L::V, target: &mut [E]) {
-    if target.len() == L::LANES {
-        l.store(v, target);
-    } else {
-        l.store_head(v, target);
-    }
-}
-
-/// Loads as many lanes as there are elements, at most all; 0 in the others.
-#[inline(always)]
-pub(crate) fn get<E: Float, L: Lanes<E>>(l: L, source: &[E]) -> L::V {
-    if source.len() == L::LANES { l.load(source) } else { l.load_padded(source, E::ZERO) }
-}
-
-/// `f(source, target, y)` for each whole register of a row and of `y`; returns where they end.
-#[inline(always)]
-fn whole_registers<E: Float, R: Lanes<E>>(
-    r: R,
-    io: &mut RowIo<'_, E>,
-    y: &[E],
-    f: impl Fn(R::V, R::V) -> R::V + Copy,
-) -> usize {
-    match io {
-        RowIo::Apart(source, target) => {
-            let chunks = source.chunks_exact(R::LANES).zip(target.chunks_exact_mut(R::LANES));
-            for ((s, t), y) in chunks.zip(y.chunks_exact(R::LANES)) {
-                r.store(f(r.load(s), r.load(y)), t);
-            }
-        }
-        RowIo::InPlace(data) => {
-            for (x, y) in data.chunks_exact_mut(R::LANES).zip(y.chunks_exact(R::LANES)) {
-                r.store(f(r.load(x), r.load(y)), x);
-            }
-        }
-    }
-    y.len() - y.len() % R::LANES
-}
-
-/// `target[i] = f(source[i])`
-#[inline(always)]
-pub(crate) fn map<E: Float, L: Lanes<E>>(
-    l: L,
-    io: &mut RowIo<'_, E>,
-    f: impl Fn(Register<E, L>) -> Register<E, L> + Copy,
-) {
-    map_out(l, io, false, f);
-}
-
-/// [`map`]; past the caches what is written is not read before, and does not take the place of what will be read.
-///
-/// Registers start with a cache line of the target: one that crosses two takes as long as two.
-#[inline(always)]
-pub(crate) fn map_out<E: Float, L: Lanes<E>>(
-    l: L,
-    io: &mut RowIo<'_, E>,
-    past_caches: bool,
-    f: impl Fn(Register<E, L>) -> Register<E, L> + Copy,
-) {
-    let (r, lanes) = (l.register(), L::Register::LANES);
-    let [start, end, len] = aligned::<E, L>(io.target());
-    map_partial(r, io, (0, start), f);
-    match io.part(start, end) {
-        RowIo::Apart(source, target) => {
-            let registers = source.chunks_exact(lanes).zip(target.chunks_exact_mut(lanes));
-            if past_caches {
-                for (s, t) in registers {
-                    r.store_past_caches(f(r.load(s)), t);
-                }
-                fence();
-            } else {
-                for (s, t) in registers {
-                    r.store(f(r.load(s)), t);
-                }
-            }
-        }
-        RowIo::InPlace(data) => {
-            for x in data.chunks_exact_mut(lanes) {
-                r.store(f(r.load(x)), x);
-            }
-        }
-    }
-    map_partial(r, io, (end, len), f);
-}
-
-/// Registers in a row whose partial first one costs less than what it saves.
-const MANY_REGISTERS: usize = 16;
-
-/// Where whole registers start and end, those of many with a cache line of `target`, and the length.
-#[inline(always)]
-fn aligned<E: Float, L: Lanes<E>>(target: &[E]) -> [usize; 3] {
-    let (len, lanes) = (target.len(), L::Register::LANES);
-    let start = if lanes > 1 && len >= MANY_REGISTERS * lanes {
-        target.as_ptr().align_offset(CACHE_LINE).min(len)
-    } else {
-        0
-    };
-    [start, start + (len - start) / lanes * lanes, len]
-}
-
-/// [`map`] of the elements from `start` to `end`, in partial registers where there are not enough for a whole one.
-#[inline(always)]
-fn map_partial<E: Float, R: Lanes<E>>(
-    r: R,
-    io: &mut RowIo<'_, E>,
-    (mut start, end): (usize, usize),
-    f: impl Fn(R::V) -> R::V + Copy,
-) {
-    while start < end {
-        let next = end.min(start + R::LANES);
-        let mut io = io.part(start, next);
-        let y = f(r.load_padded(io.source(), E::ZERO));
-        r.store_head(y, io.target());
-        start = next;
-    }
-}
-
-/// Bytes that go to memory at once.
-const CACHE_LINE: usize = 64;
-
-/// `target[i] = f(source[i], y[i])`
-#[inline(always)]
-pub(crate) fn map2<E: Float, L: Lanes<E>>(
-    l: L,
-    io: &mut RowIo<'_, E>,
-    y: &[E],
-    f: impl Fn(Register<E, L>, Register<E, L>) -> Register<E, L> + Copy,
-) {
-    let r = l.register();
-    let len = io.source().len();
-    let y = &y[..len];
-    let end = whole_registers(r, io, y, f);
-    if end < len {
-        let x = r.load_padded(&io.source()[end..], E::ZERO);
-        let value = f(x, r.load_padded(&y[end..], E::ZERO));
-        r.store_head(value, &mut io.target()[end..]);
-    }
-}
-
-/// `(target[i], second[i]) = f(source[i])`; asks for what lies `ahead` bytes further.
-#[inline(always)]
-pub(crate) fn map_two<E: Float, L: Lanes<E>>(
-    l: L,
-    io: &mut RowIo<'_, E>,
-    second: &mut [E],
-    ahead: usize,
-    f: impl Fn(Register<E, L>) -> (Register<E, L>, Register<E, L>) + Copy,
-) {
-    let r = l.register();
-    let lanes = L::Register::LANES;
-    let len = io.source().len();
-    let second = &mut second[..len];
-    let end = len - len % lanes;
-    match io {
-        RowIo::Apart(source, target) => {
-            let chunks = source.chunks_exact(lanes).zip(target.chunks_exact_mut(lanes));
-            for ((s, t), second) in chunks.zip(second.chunks_exact_mut(lanes)) {
-                next_row(r, s, ahead);
-                next_row(r, t, ahead);
-                let (a, b) = f(r.load(s));
-                r.store(a, t);
-                r.store(b, second);
-            }
-        }
-        RowIo::InPlace(data) => {
-            for (x, second) in data.chunks_exact_mut(lanes).zip(second.chunks_exact_mut(lanes)) {
-                next_row(r, x, ahead);
-                let (a, b) = f(r.load(x));
-                r.store(a, x);
-                r.store(b, second);
-            }
-        }
-    }
-    if end < len {
-        let (a, b) = f(r.load_padded(&io.source()[end..], E::ZERO));
-        r.store_head(a, &mut io.target()[end..]);
-        r.store_head(b, &mut second[end..]);
-    }
-}
-
-/// `(x[i], y[i]) = f(x[i], y[i])`
-#[inline(always)]
-pub(crate) fn map_both<E: Float, L: Lanes<E>>(
-    l: L,
-    x: &mut [E],
-    y: &mut [E],
-    f: impl Fn(Register<E, L>, Register<E, L>) -> (Register<E, L>, Register<E, L>) + Copy,
-) {
-    let r = l.register();
-    let lanes = L::Register::LANES;
-    let y = &mut y[..x.len()];
-    let (mut x, mut y) = (x.chunks_exact_mut(lanes), y.chunks_exact_mut(lanes));
-    for (x, y) in (&mut x).zip(&mut y) {
-        let (a, b) = f(r.load(x), r.load(y));
-        r.store(a, x);
-        r.store(b, y);
-    }
-    let (x, y) = (x.into_remainder(), y.into_remainder());
-    if !x.is_empty() {
-        let (a, b) = f(r.load_padded(x, E::ZERO), r.load_padded(y, E::ZERO));
-        r.store_head(a, x);
-        r.store_head(b, y);
-    }
 }

@@ -6,7 +6,7 @@
 //! (AVX2, `f32`): of a register's 8 logits 20 instructions for the exponential, 10 for the largest and the label (2
 //! where labels are looked up by their place, as many classes are), 4 for the sum, 6 for the gradient (3); a
 //! transposition takes 6 more, before and after. Beside few classes, what is done once for each row counts as much: ten
-//! classes take 79 instructions a register, and on AVX-512 a third of their time is one chain for each row, of which a
+//! classes take 77 instructions a register, and on AVX-512 a third of their time is one chain for each row, of which a
 //! part runs beside the exponentials.
 
 use super::across::{

@@ -41,6 +41,9 @@ enum Op {
     LossAndGradient,
     LossAndGradientInPlace,
     LogSoftmax,
+    LogSoftmaxBackward,
+    /// Of the softmax of each row.
+    Entropy,
     Dense,
     KlFromLogits,
     SoftCap,
@@ -128,6 +131,44 @@ const CASES: &[Case] = &[
         2_048,
         10,
         EXP_AND_SUM + 2.0 * TRANSPOSITION + LABEL + LOG / 10.0 + 1.0 + MAP + LABEL,
+    ),
+    case(
+        "ten_classes_log_softmax",
+        Op::LogSoftmax,
+        2_048,
+        10,
+        EXP_AND_SUM + 2.0 * TRANSPOSITION + LOG / 10.0 + MAP + 1.0,
+    ),
+    // Two matrices are transposed, and their product is added up.
+    case(
+        "ten_classes_log_softmax_backward",
+        Op::LogSoftmaxBackward,
+        2_048,
+        10,
+        EXP_AND_SUM + 3.0 * TRANSPOSITION + 1.0 + MAP,
+    ),
+    case(
+        "ten_classes_entropy",
+        Op::Entropy,
+        2_048,
+        10,
+        EXP_AND_SUM + TRANSPOSITION + 2.0 + LOG / 10.0,
+    ),
+    case(
+        "ten_classes_dense_gradient",
+        Op::Dense,
+        2_048,
+        10,
+        EXP_AND_SUM + 3.0 * TRANSPOSITION + LABEL + LOG / 10.0 + 4.0 + MAP + LABEL,
+    ),
+    // Labels are looked up by their place.
+    case("hundred_classes", Op::Loss, 256, 100, EXP_AND_SUM + TRANSPOSITION + LOG / 100.0),
+    case(
+        "hundred_classes_gradient",
+        Op::LossAndGradient,
+        256,
+        100,
+        EXP_AND_SUM + 2.0 * TRANSPOSITION + LOG / 100.0 + 1.0 + MAP,
     ),
     Case {
         name: "cross_entropy_f64",
@@ -218,6 +259,8 @@ impl<T: Element> Data<T> {
             Op::BinaryFocal => binary.focal(2.0, 0.25).loss_and_gradient(logits, targets, out),
             Op::Kl => kl.loss_and_gradient(targets, logits, out),
             Op::LogSoftmax => exec.log_softmax(logits, out).map(|()| 0.0),
+            Op::LogSoftmaxBackward => exec.log_softmax_backward(logits, targets, out).map(|()| 0.0),
+            Op::Entropy => exec.entropy(logits, &mut self.out[..logits.rows()]).map(|()| 0.0),
         }
     }
 
