@@ -6,21 +6,18 @@ use crate::pool;
 use std::hint::black_box;
 use std::time::Instant;
 
-/// Samples; the median counts.
-const SAMPLES: usize = 15;
+/// Samples; the least counts: what the machine can do is not more because something else used it.
+const SAMPLES: usize = 25;
 
 /// Nanoseconds of a call.
-fn median(calls: usize, mut call: impl FnMut()) -> f64 {
+fn least(mut call: impl FnMut()) -> f64 {
     call();
-    let mut samples: Vec<f64> = (0..SAMPLES)
-        .map(|_| {
-            let start = Instant::now();
-            (0..calls).for_each(|_| call());
-            start.elapsed().as_secs_f64() * 1e9 / calls as f64
-        })
-        .collect();
-    samples.sort_by(f64::total_cmp);
-    samples[SAMPLES / 2]
+    let sample = |_| {
+        let start = Instant::now();
+        call();
+        start.elapsed().as_secs_f64() * 1e9
+    };
+    (0..SAMPLES).map(sample).fold(f64::INFINITY, f64::min)
 }
 
 /// What the exponentials take and nothing else.
@@ -47,8 +44,8 @@ pub fn exponentials() -> Option<Exponentials> {
             black_box(arch.dispatch(SumOfExps(black_box(&x))));
         }
     };
-    let one = median(1, calls);
-    let all = median(1, || pool::on_all_threads(calls)) / pool::threads() as f64;
+    let one = least(calls);
+    let all = least(|| pool::on_all_threads(calls)) / pool::threads() as f64;
     Some(Exponentials { ns: one / (CALLS * ELEMENTS) as f64, threads: one / all })
 }
 
