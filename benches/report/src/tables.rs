@@ -116,7 +116,8 @@ pub fn one_thread(kernels: &Kernels, family: bool) -> String {
 /// What it timed on all threads.
 pub fn all_threads(kernels: &Kernels) -> String {
     let mut lines = vec![
-        "| operation | dtype | rows × classes | threads | caller | best path | × one thread |".to_owned(),
+        "| operation | dtype | rows × classes | threads | caller | best path | × one thread |"
+            .to_owned(),
         "|---|---|---|---|---|---|---|".to_owned(),
     ];
     for row in &kernels.rows {
