@@ -1,7 +1,8 @@
 //! What the numbers depend on besides the code.
 
 use crate::common::{cpu, huge_pages};
-use crate::{pool, ports};
+use crate::pool;
+use crate::ports::Exponentials;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use xent::Path;
@@ -21,10 +22,6 @@ pub fn facts() -> Vec<(&'static str, Value)> {
         ("xent", json!(env!("CARGO_PKG_VERSION"))),
         ("paths", json!(paths)),
     ];
-    if let Some(ports::Exponentials { ns, threads }) = ports::exponentials() {
-        facts.push(("exponential_f32_ns", json!((ns * 1e3).round() / 1e3)));
-        facts.push(("exponential_all_threads", json!((threads * 1e2).round() / 1e2)));
-    }
     facts.push(("pool_entry_from_sleep_us", json!(pool::entry_us().round())));
     if let Some(chosen) = huge_pages() {
         facts.push(("transparent_huge_pages", json!(chosen)));
@@ -35,6 +32,15 @@ pub fn facts() -> Vec<(&'static str, Value)> {
         facts.push(("load_before", json!(load)));
     }
     facts
+}
+
+/// What the processor's ports allow.
+pub fn facts_of_ports(exponentials: Exponentials) -> [(&'static str, Value); 2] {
+    let ns = exponentials.on_one_thread;
+    [
+        ("exponential_f32_ns", json!((ns * 1e3).round() / 1e3)),
+        ("exponential_all_threads", json!((exponentials.threads() * 1e2).round() / 1e2)),
+    ]
 }
 
 /// Cargo's target directory, from where this executable lies in it:

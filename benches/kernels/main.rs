@@ -12,8 +12,8 @@
 //! the oracle before it is timed. After the last, a table on stdout and the same rows as JSON in
 //! `target/xent-bench/kernels.json`, of what was measured in this run and nothing else.
 //!
-//! Before them, in the table's head: what an exponential takes in a loop that does nothing else, and what it takes
-//! to wake the threads.
+//! Besides, in the table's head: what an exponential takes in a loop that does nothing else, before them or after,
+//! and what it takes to wake the threads.
 //!
 //! What is timed on all threads is called by one of rayon's own, as in a program whose main thread joins the pool;
 //! and once more by a thread that is none of them.

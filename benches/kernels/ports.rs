@@ -20,12 +20,26 @@ fn least(mut call: impl FnMut()) -> f64 {
     (0..SAMPLES).map(sample).fold(f64::INFINITY, f64::min)
 }
 
-/// What the exponentials take and nothing else.
+/// What the exponentials take and nothing else: nanoseconds of one.
+#[derive(Clone, Copy)]
 pub struct Exponentials {
-    /// Nanoseconds of one, on one thread.
-    pub ns: f64,
+    pub on_one_thread: f64,
+    pub on_all_threads: f64,
+}
+
+impl Exponentials {
     /// How many times faster all threads are: less than there are, if two of them are one core's.
-    pub threads: f64,
+    pub fn threads(self) -> f64 {
+        self.on_one_thread / self.on_all_threads
+    }
+
+    /// The least of two times: a machine may be slow for longer than one of them takes.
+    pub fn least(self, other: Self) -> Self {
+        Exponentials {
+            on_one_thread: self.on_one_thread.min(other.on_one_thread),
+            on_all_threads: self.on_all_threads.min(other.on_all_threads),
+        }
+    }
 }
 
 /// A sum of `e^-x` over the first-level cache: no maximum, no label, no tail, no second level of sums, eight sums
@@ -46,7 +60,8 @@ pub fn exponentials() -> Option<Exponentials> {
     };
     let one = least(calls);
     let all = least(|| pool::on_all_threads(calls)) / pool::threads() as f64;
-    Some(Exponentials { ns: one / (CALLS * ELEMENTS) as f64, threads: one / all })
+    let exponentials = (CALLS * ELEMENTS) as f64;
+    Some(Exponentials { on_one_thread: one / exponentials, on_all_threads: all / exponentials })
 }
 
 /// The ruler is written for vectors.

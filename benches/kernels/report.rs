@@ -4,6 +4,7 @@ use crate::machine;
 use crate::ops::{Contender, Op};
 use crate::plan::Shape;
 use crate::pool;
+use crate::ports::{self, Exponentials};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use xent::Path;
@@ -52,6 +53,8 @@ impl Measured {
 pub struct Report {
     quick: bool,
     facts: Vec<(&'static str, Value)>,
+    /// Before all else.
+    exponentials: Option<Exponentials>,
     measured: Vec<Measured>,
 }
 
@@ -132,7 +135,8 @@ impl Row<'_> {
 
 impl Report {
     pub fn new(quick: bool) -> Self {
-        Report { quick, facts: machine::facts(), measured: vec![] }
+        let exponentials = ports::exponentials();
+        Report { quick, facts: machine::facts(), exponentials, measured: vec![] }
     }
 
     pub fn push(&mut self, measured: Measured) {
@@ -140,11 +144,14 @@ impl Report {
     }
 
     /// Prints the table and writes the file, unless nothing was measured.
-    pub fn finish(&self) {
-        let rows = self.rows();
+    pub fn finish(mut self) {
         if self.measured.is_empty() {
             return;
         }
+        if let (Some(before), Some(after)) = (self.exponentials, ports::exponentials()) {
+            self.facts.extend(machine::facts_of_ports(before.least(after)));
+        }
+        let rows = self.rows();
         println!("{}", self.table(&rows));
         let Some(target) = machine::target_directory() else { return };
         let directory = target.join("xent-bench");
