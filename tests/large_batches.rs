@@ -38,9 +38,10 @@ fn large<T: Num>() {
     for path in paths() {
         let exec = Exec::new().path(path);
         for (name, call) in calls {
-            for threads in [1, 2] {
+            for (threads, read_next) in [(1, false), (2, false), (1, true)] {
                 let writable = RowsMut::new(&mut out, CLASSES).expect("rows");
-                call(exec.threads(threads), view(&logits), &labels, writable);
+                let exec = exec.threads(threads).output_read_next(read_next);
+                call(exec, view(&logits), &labels, writable);
                 for row in (0..rows).step_by(rows / 61).chain([rows - 1]) {
                     let part = row * CLASSES..(row + 1) * CLASSES;
                     let writable = RowsMut::new(&mut alone, CLASSES).expect("a row");

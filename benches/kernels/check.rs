@@ -99,7 +99,10 @@ fn checked_row<T: Number>(
             .enumerate()
             .map(|(j, p)| (p, probability(j, p)))
             .collect(),
-        Op::CrossEntropyGradient | Op::CrossEntropyGradientInPlace => {
+        Op::CrossEntropyGradient
+        | Op::CrossEntropyGradientInPlace
+        | Op::GradientThenRead
+        | Op::GradientReadNext => {
             let scale = 1.0 / data.rows as f64;
             let (_, gradient) = oracle::cross_entropy::<T::Exact>(&x, label);
             let at_label = CROSS_ENTROPY.at::<T>(margin(&x, label));

@@ -22,6 +22,10 @@ pub enum Op {
     CrossEntropyGradient,
     /// The loss, and the gradient over the logits.
     CrossEntropyGradientInPlace,
+    /// [`Op::CrossEntropyGradient`], then a pass that reads the gradient.
+    GradientThenRead,
+    /// The same, and the call is told that it will be read.
+    GradientReadNext,
     /// Another loss, or the loss with an option.
     Family(Member),
 }
@@ -48,6 +52,8 @@ impl Op {
             Op::CrossEntropy => "cross_entropy",
             Op::CrossEntropyGradient => "cross_entropy_gradient",
             Op::CrossEntropyGradientInPlace => "cross_entropy_gradient_in_place",
+            Op::GradientThenRead => "cross_entropy_gradient_then_read",
+            Op::GradientReadNext => "cross_entropy_gradient_read_next",
             Op::Family(member) => member.name(),
         }
     }
@@ -92,7 +98,12 @@ impl Op {
 
     pub fn has_loss(self) -> bool {
         use Op::{CrossEntropy, CrossEntropyGradient, CrossEntropyGradientInPlace};
-        matches!(self, CrossEntropy | CrossEntropyGradient | CrossEntropyGradientInPlace)
+        use Op::{GradientReadNext, GradientThenRead};
+        match self {
+            CrossEntropy | CrossEntropyGradient | CrossEntropyGradientInPlace => true,
+            GradientThenRead | GradientReadNext => true,
+            _ => false,
+        }
     }
 
     pub fn in_place(self) -> bool {
@@ -175,6 +186,13 @@ fn kernel<T: Number>(data: &mut Data<T>, op: Op, exec: Exec) -> f64 {
         Op::CrossEntropyGradientInPlace => {
             let (_, labels, out) = data.labelled();
             loss.loss_and_gradient_in_place(out, labels)
+        }
+        Op::GradientThenRead | Op::GradientReadNext => {
+            let loss = loss.gradient_read_next(op == Op::GradientReadNext);
+            let (logits, labels, out) = data.labelled();
+            let done = loss.loss_and_gradient(logits, labels, out);
+            Ruler::Read.run(&data.out, &mut []);
+            done
         }
         Op::Family(member) => family::run(data, member, exec),
     };

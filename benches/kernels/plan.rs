@@ -52,6 +52,15 @@ const LOSSES_AND_LOG_SOFTMAX: &[Op] =
     &[LogSoftmax, CrossEntropy, CrossEntropyGradient, CrossEntropyGradientInPlace];
 const LOSSES_AND_SOFTMAX: &[Op] =
     &[LogSoftmax, Softmax, CrossEntropy, CrossEntropyGradient, CrossEntropyGradientInPlace];
+const IN_MEMORY: &[Op] = &[
+    LogSoftmax,
+    Softmax,
+    CrossEntropy,
+    CrossEntropyGradient,
+    CrossEntropyGradientInPlace,
+    GradientThenRead,
+    GradientReadNext,
+];
 
 pub const F32: &[Shape] = &[
     // So small that what a call costs besides is most of it.
@@ -79,7 +88,7 @@ pub const F32: &[Shape] = &[
     // A few tokens.
     Shape::new(8, 128_256, LOSSES).threaded(LOSSES),
     // 131 MB: in memory.
-    Shape::new(256, 128_256, LOSSES_AND_SOFTMAX).threaded(&[CrossEntropy, CrossEntropyGradient]),
+    Shape::new(256, 128_256, IN_MEMORY).threaded(&[CrossEntropy, CrossEntropyGradient]),
 ];
 
 pub const F64: &[Shape] = &[

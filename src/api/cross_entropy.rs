@@ -199,7 +199,8 @@ impl<'a, T> CrossEntropy<'a, T> {
         CrossEntropy { upstream, ..self }
     }
 
-    /// Where the call runs: replaces what [`path`](Self::path) and [`threads`](Self::threads) set.
+    /// Where the call runs: replaces what [`path`](Self::path), [`threads`](Self::threads) and
+    /// [`gradient_read_next`](Self::gradient_read_next) set.
     #[must_use]
     pub const fn exec(self, exec: Exec) -> Self {
         CrossEntropy { exec, ..self }
@@ -215,6 +216,12 @@ impl<'a, T> CrossEntropy<'a, T> {
     #[must_use]
     pub const fn threads(self, threads: usize) -> Self {
         CrossEntropy { exec: self.exec.threads(threads), ..self }
+    }
+
+    /// Whether the gradient is read right after the call: see [`Exec::output_read_next`].
+    #[must_use]
+    pub const fn gradient_read_next(self, read_next: bool) -> Self {
+        CrossEntropy { exec: self.exec.output_read_next(read_next), ..self }
     }
 }
 

@@ -7,7 +7,6 @@ use super::cross_entropy::CrossEntropy;
 use super::logits::Call;
 use crate::batch::{
     DenseJob, DenseRecipe, LogitMap, Mass, Recipe, RowStatistics, SparseJob, StridedJob, Weighing,
-    goes_past_caches,
 };
 use crate::element::Element;
 use crate::error::Error;
@@ -234,7 +233,8 @@ impl<T: Element> CrossEntropy<'_, T> {
         let (threads, row_weights) = (self.exec.thread_bound(), self.row_weights);
         match call {
             Call::Rows(pass) => {
-                let recipe = Recipe { past_caches: goes_past_caches::<T>(pass.shape()), ..recipe };
+                let past_caches = self.exec.goes_past_caches::<T>(pass.shape());
+                let recipe = Recipe { past_caches, ..recipe };
                 let job = SparseJob {
                     token,
                     pass,

@@ -16,7 +16,8 @@ use crate::path::Path;
 ///
 /// Softmax, log-softmax and the gradient of integer labels, of 64 MiB and more, not in place and with rows of more than
 /// a tile (2,048 `f32`, 1,024 `f64`), are written past the caches, which could not keep them; not so the gradient under a
-/// softcap, or with label smoothing and class weights together.
+/// softcap, or with label smoothing and class weights together. A caller that reads them next, on a CPU whose caches do
+/// keep them, says so: [`output_read_next`](Self::output_read_next).
 ///
 /// ```
 /// use xent::{Exec, Path, Rows, RowsMut};
@@ -34,13 +35,17 @@ use crate::path::Path;
 pub struct Exec {
     path: Option<Path>,
     threads: usize,
+    output_read_next: bool,
 }
+
+/// Bytes of which a cache that is shared will not keep much until they are read again.
+const MOST_IN_CACHES: usize = 64 << 20;
 
 impl Exec {
     /// The best path, as many threads as there are.
     #[must_use]
     pub const fn new() -> Self {
-        Exec { path: None, threads: 0 }
+        Exec { path: None, threads: 0, output_read_next: false }
     }
 
     /// Forces a path; a call returns [`Error::PathUnavailable`] where there is no such path.
@@ -53,6 +58,16 @@ impl Exec {
     #[must_use]
     pub const fn threads(self, threads: usize) -> Self {
         Exec { threads, ..self }
+    }
+
+    /// Whether the caller reads what a call writes right after it: then none of it goes past the caches, however much it
+    /// is.
+    ///
+    /// By default the caches are taken to keep little of 64 MiB. It is for CPUs with larger ones: elsewhere the reader
+    /// finds nothing there, and the call itself takes longer.
+    #[must_use]
+    pub const fn output_read_next(self, read_next: bool) -> Self {
+        Exec { output_read_next: read_next, ..self }
     }
 
     /// The path that a call takes.
@@ -75,5 +90,10 @@ impl Exec {
 
     pub(crate) fn thread_bound(self) -> usize {
         self.threads
+    }
+
+    /// Whether what a call writes goes past the caches, if it is written after all of a row was read.
+    pub(crate) fn goes_past_caches<T>(self, (rows, classes): (usize, usize)) -> bool {
+        !self.output_read_next && rows.saturating_mul(classes) >= MOST_IN_CACHES / size_of::<T>()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Exec;
 use super::checks::{one_per_row, same_shape};
-use crate::batch::{Backward, BackwardJob, LogSumExpJob, Map, MapJob, goes_past_caches};
+use crate::batch::{Backward, BackwardJob, LogSumExpJob, Map, MapJob};
 use crate::element::Element;
 use crate::error::Error;
 use crate::view::{Io, Rows, RowsMut};
@@ -138,7 +138,7 @@ impl Exec {
 
     fn map_rows<T: Element>(self, map: Map, io: Io<'_, T>) -> Result<(), Error> {
         let (_, classes) = io.shape();
-        let past_caches = goes_past_caches::<T>(io.shape());
+        let past_caches = self.goes_past_caches::<T>(io.shape());
         let job = MapJob { token: self.token()?, map, io, past_caches };
         T::map_rows(self.thread_bound(), classes, job);
         Ok(())

@@ -54,7 +54,7 @@ pub(crate) struct RowGradient<'a, E> {
     pub(crate) max: f64,
     /// The class that the map is wrong for, and its value.
     pub(crate) fixed: (usize, E),
-    /// See [`goes_past_caches`](super::goes_past_caches).
+    /// What is written goes past the caches.
     pub(crate) past_caches: bool,
 }
 

@@ -39,14 +39,6 @@ pub use sparse::{Pass, Recipe, SparseJob};
 pub use statistics::RowStatistics;
 pub use strided::{StridedJob, StridedPass};
 
-/// Bytes of which a cache that is shared will not keep much until they are read again.
-const MOST_IN_CACHES: usize = 64 << 20;
-
-/// Whether what a call writes goes past the caches, if it is written after all of a row was read.
-pub(crate) fn goes_past_caches<E>((rows, classes): (usize, usize)) -> bool {
-    rows.saturating_mul(classes) >= MOST_IN_CACHES / size_of::<E>()
-}
-
 /// Elements that rows may have together: their second pass finds them in the first-level cache.
 const ELEMENTS_TOGETHER: usize = 4096;
 

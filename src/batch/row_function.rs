@@ -135,7 +135,7 @@ pub struct MapJob<'a, E> {
     pub(crate) token: Token,
     pub(crate) map: Map,
     pub(crate) io: Io<'a, E>,
-    /// See [`goes_past_caches`](super::goes_past_caches).
+    /// What is written goes past the caches.
     pub(crate) past_caches: bool,
 }
 

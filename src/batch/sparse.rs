@@ -65,7 +65,7 @@ pub struct Recipe<'a, E> {
     /// `λ`
     pub(crate) z_loss: f64,
     pub(crate) weighing: Weighing,
-    /// See [`goes_past_caches`](super::goes_past_caches).
+    /// What is written goes past the caches.
     pub(crate) past_caches: bool,
 }
 
