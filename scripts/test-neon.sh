@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the tests as AArch64 binaries under QEMU, so that the NEON path is executed on an x86-64 machine.
-# Usage: scripts/test-neon.sh [CARGO_TEST_ARGS...]   (default: --lib --tests)
+# Usage: scripts/test-neon.sh [CARGO_TEST_ARGS...]   (default: --tests)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=aarch64-unknown-linux-gnu
@@ -46,6 +46,6 @@ export XENT_REQUIRE_PATHS=scalar,neon
 export XENT_TEST_SMALL=${XENT_TEST_SMALL:-1}
 
 # No doctests by default: they are slow to build one by one, and say nothing about NEON.
-if [ $# -eq 0 ] || [ "$1" = -- ]; then set -- --lib --tests "$@"; fi
+if [ $# -eq 0 ] || [ "$1" = -- ]; then set -- --tests "$@"; fi
 say "cargo test --target $target $*"
 exec cargo test --target "$target" "$@"
