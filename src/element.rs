@@ -47,19 +47,19 @@ macro_rules! elements {
     ($($type:ty),*) => {$(
         impl Element for $type {
             fn sparse(threads: usize, classes: usize, job: SparseJob<'_, Self>) -> Sums {
-                par::run(threads, classes, job)
+                par::sum(threads, classes, job)
             }
             fn dense(threads: usize, classes: usize, job: DenseJob<'_, Self>) -> Sums {
-                par::run(threads, classes, job)
+                par::sum(threads, classes, job)
             }
             fn strided(threads: usize, classes: usize, job: StridedJob<'_, Self>) -> Sums {
-                par::run(threads, classes, job)
+                par::sum(threads, classes, job)
             }
             fn pointwise(threads: usize, classes: usize, job: PointwiseJob<'_, Self>) -> Sums {
-                par::run(threads, classes, job)
+                par::sum(threads, classes, job)
             }
             fn calibration(threads: usize, classes: usize, job: CalibrationJob<'_, Self>) -> Sums {
-                par::run(threads, classes, job)
+                par::sum(threads, classes, job)
             }
             fn partial_rows(threads: usize, classes: usize, job: PartialRowsJob<'_, Self>) {
                 par::run(threads, classes, job);

@@ -7,28 +7,31 @@
 //! Where rows are too few to occupy the threads a row is cut too, at its tiles: see [`in_parts`].
 
 use crate::sum::ExactSum;
+use core::ops::Range;
 
 /// How many sums a job may return.
 pub(crate) const SUMS: usize = 3;
 
-/// Rows that can be cut in two and run.
-pub(crate) trait Job: Send + Sized {
+/// Rows that can be cut in two.
+pub(crate) trait Split: Send + Sized {
+    /// Whether a row can be cut, too, while it is run.
+    const CUTS_ROWS: bool = false;
     fn rows(&self) -> usize;
     fn split_at(self, row: usize) -> (Self, Self);
+}
+
+/// Rows of which each gives something by itself. A job is lent, not given: a copy of it takes as long as many a small one.
+pub(crate) trait Job: Split {
+    /// Runs all rows, each in at most so many parts.
+    fn run(&mut self, parts: usize);
+}
+
+/// Rows over which something is added up.
+pub(crate) trait SumJob: Split {
     /// Room that runs after one another share.
     type Rooms: Default;
-    /// Runs all rows, in order; returns sums over them. A job is lent, not given: a copy of it takes as long as many a
-    /// small one.
-    fn run(&mut self, rooms: &mut Self::Rooms) -> [f64; SUMS];
-
-    /// Whether the sums are of any use; else there are no leaves.
-    const HAS_SUMS: bool = true;
-    /// Whether [`Self::run_in_parts`] makes a difference.
-    const CUTS_ROWS: bool = false;
-    /// [`Self::run`], with each row cut into at most so many parts.
-    fn run_in_parts(&mut self, _parts: usize, rooms: &mut Self::Rooms) -> [f64; SUMS] {
-        self.run(rooms)
-    }
+    /// Runs some rows, in order and each in at most so many parts; returns sums over them.
+    fn run(&mut self, rows: Range<usize>, parts: usize, rooms: &mut Self::Rooms) -> [f64; SUMS];
 }
 
 /// A run of tiles of a row that can be cut in two and run.
@@ -98,69 +101,80 @@ struct Cut {
     parts: usize,
 }
 
-/// Runs a job on at most `threads` threads (0: as many as there are); returns the sums of its leaves.
-pub(crate) fn run<J: Job>(threads: usize, classes: usize, mut job: J) -> Sums {
+impl Cut {
+    /// At which row to cut so many rows in two, a multiple of `grain`, and how to cut the halves.
+    fn halves(self, rows: usize, grain: usize) -> (usize, [Cut; 2]) {
+        let left = self.pieces / 2;
+        let row = rows.div_ceil(grain) * left / self.pieces * grain;
+        (row, [left, self.pieces - left].map(|pieces| Cut { pieces, ..self }))
+    }
+}
+
+/// Runs a job on at most `threads` threads (0: as many as there are).
+pub(crate) fn run<J: Job>(threads: usize, classes: usize, mut job: J) {
     let cut = cut(threads, job.rows(), classes, J::CUTS_ROWS);
-    let leaf = leaf_rows(classes);
-    match job.rows() {
-        0 => Sums::One([0.0; SUMS]),
-        rows if rows > leaf && cut.parts > 1 => {
-            on_worker(move || Sums::Exact(split(job, leaf, cut)))
-        }
-        rows if rows > leaf => Sums::Exact(split(job, leaf, cut)),
-        _ if cut.parts > 1 => on_worker(|| run_one(&mut job, cut.parts)),
-        _ => run_one(&mut job, 1),
+    match cut {
+        Cut { pieces: 1, parts: 1 } => job.run(1),
+        Cut { parts: 1, .. } => in_pieces(job, leaf_rows(classes), cut),
+        _ => on_worker(move || in_pieces(job, leaf_rows(classes), cut)),
     }
 }
 
-fn run_one<J: Job>(job: &mut J, parts: usize) -> Sums {
-    Sums::One(run_leaf(job, parts, &mut J::Rooms::default()))
+/// The same; returns the sums of its leaves.
+pub(crate) fn sum<J: SumJob>(threads: usize, classes: usize, mut job: J) -> Sums {
+    let (rows, leaf) = (job.rows(), leaf_rows(classes));
+    let cut = cut(threads, rows, classes, J::CUTS_ROWS);
+    let parts = cut.parts;
+    if rows <= leaf {
+        let mut one = || Sums::One(job.run(0..rows, parts, &mut J::Rooms::default()));
+        if parts > 1 { on_worker(one) } else { one() }
+    } else if parts > 1 {
+        on_worker(move || Sums::Exact(sum_in_pieces(job, leaf, cut)))
+    } else {
+        Sums::Exact(sum_in_pieces(job, leaf, cut))
+    }
 }
 
-fn run_leaf<J: Job>(job: &mut J, parts: usize, rooms: &mut J::Rooms) -> [f64; SUMS] {
-    if parts > 1 { job.run_in_parts(parts, rooms) } else { job.run(rooms) }
-}
-
-/// Runs a job, of whose sums nothing is wanted, in at most `pieces` pieces: cut at multiples of
-/// `grain` rows, all at the same time if there are so many threads.
+/// Runs a job in at most `pieces` pieces: cut at multiples of `grain` rows, all at the same time if there are so many
+/// threads.
 #[cfg(feature = "linear")]
-pub(crate) fn run_in_pieces<J: Job>(pieces: usize, grain: usize, mut job: J) {
-    let grains = job.rows().div_ceil(grain);
-    if pieces <= 1 || grains <= 1 {
-        job.run(&mut J::Rooms::default());
-        return;
-    }
-    let left = pieces / 2;
-    let (head, tail) = job.split_at(grains * left / pieces * grain);
-    join(|| run_in_pieces(left, grain, head), || run_in_pieces(pieces - left, grain, tail));
+pub(crate) fn run_in_pieces<J: Job>(pieces: usize, grain: usize, job: J) {
+    in_pieces(job, grain, Cut { pieces, parts: 1 });
 }
 
-fn each_leaf<J: Job>(mut job: J, leaf: usize, parts: usize) -> [ExactSum; SUMS] {
-    let (mut sums, mut rooms) = ([ExactSum::new(); SUMS], J::Rooms::default());
-    while J::HAS_SUMS && job.rows() > leaf {
-        let (mut head, tail) = job.split_at(leaf);
-        push(&mut sums, run_leaf(&mut head, parts, &mut rooms));
-        job = tail;
+/// Halves a job, at a multiple of `grain` rows, until there are so many pieces.
+fn in_pieces<J: Job>(mut job: J, grain: usize, cut: Cut) {
+    if cut.pieces <= 1 || job.rows() <= grain {
+        return job.run(cut.parts);
     }
-    push(&mut sums, run_leaf(&mut job, parts, &mut rooms));
+    let (row, [left, right]) = cut.halves(job.rows(), grain);
+    let (head, tail) = job.split_at(row);
+    join(|| in_pieces(head, grain, left), || in_pieces(tail, grain, right));
+}
+
+/// The same with leaves of so many rows; returns their sums.
+fn sum_in_pieces<J: SumJob>(job: J, leaf: usize, cut: Cut) -> [ExactSum; SUMS] {
+    if cut.pieces <= 1 {
+        return sum_of_leaves(job, leaf, cut.parts);
+    }
+    let (row, [left, right]) = cut.halves(job.rows(), leaf);
+    let (head, tail) = job.split_at(row);
+    let (mut sums, more) =
+        join(|| sum_in_pieces(head, leaf, left), || sum_in_pieces(tail, leaf, right));
+    for (sum, more) in sums.iter_mut().zip(&more) {
+        sum.merge(more);
+    }
     sums
 }
 
-/// Halves a job, at a leaf, until there are so many pieces.
-fn split<J: Job>(job: J, leaf: usize, cut: Cut) -> [ExactSum; SUMS] {
-    let Cut { pieces, parts } = cut;
-    if pieces <= 1 {
-        return each_leaf(job, leaf, parts);
-    }
-    let left = pieces / 2;
-    let leaves = job.rows().div_ceil(leaf) * left / pieces;
-    let (head, tail) = job.split_at(leaves * leaf);
-    let (mut sums, more) = join(
-        || split(head, leaf, Cut { pieces: left, parts }),
-        || split(tail, leaf, Cut { pieces: pieces - left, parts }),
-    );
-    for (sum, more) in sums.iter_mut().zip(&more) {
-        sum.merge(more);
+fn sum_of_leaves<J: SumJob>(mut job: J, leaf: usize, parts: usize) -> [ExactSum; SUMS] {
+    let (mut sums, mut rooms) = ([ExactSum::new(); SUMS], J::Rooms::default());
+    let rows = job.rows();
+    let mut start = 0;
+    while start < rows {
+        let end = rows.min(start + leaf);
+        push(&mut sums, job.run(start..end, parts, &mut rooms));
+        start = end;
     }
     sums
 }

@@ -9,7 +9,7 @@
 #![allow(unsafe_code)]
 
 use crate::elem::Float;
-use crate::par::{Job, SUMS};
+use crate::par::{Job, Split};
 use crate::view::{Rows, RowsMut};
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -220,9 +220,7 @@ impl<'a, E: Multiply> Product<'a, E> {
     }
 }
 
-impl<E: Multiply> Job for Product<'_, E> {
-    type Rooms = ();
-
+impl<E: Multiply> Split for Product<'_, E> {
     fn rows(&self) -> usize {
         if self.by_rows { self.to.rows } else { self.to.columns }
     }
@@ -245,8 +243,10 @@ impl<E: Multiply> Job for Product<'_, E> {
         };
         (piece(0..at, to0), piece(at..end, to1))
     }
+}
 
-    fn run(&mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
+impl<E: Multiply> Job for Product<'_, E> {
+    fn run(&mut self, _: usize) {
         if let Onto::Row(row) = self.onto {
             for r in 0..self.to.rows {
                 self.to.row(r).copy_from_slice(row);
@@ -264,6 +264,5 @@ impl<E: Multiply> Job for Product<'_, E> {
         // SAFETY: the views were checked when they were made, the shapes agree, and the rows of the
         // target do not overlap.
         unsafe { E::multiply(size, beta, a.pointer(), b.pointer(), (to.start, strides)) };
-        [0.0; SUMS]
     }
 }

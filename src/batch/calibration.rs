@@ -8,8 +8,9 @@ use crate::isa::Token;
 use crate::kernel::stats::{Ask, Moments, Spread, StatsOf};
 use crate::labels::Targets;
 use crate::loss::row::{Apart, Calibration};
-use crate::par::{Job, SUMS};
+use crate::par::{SUMS, Split, SumJob};
 use crate::view::Rows;
+use core::ops::Range;
 
 /// A checked call: sums the likelihood and its derivatives.
 #[derive(Debug)]
@@ -22,9 +23,7 @@ pub struct CalibrationJob<'a, E> {
     pub(crate) beta: E,
 }
 
-impl<E: Float> Job for CalibrationJob<'_, E> {
-    type Rooms = Block<E>;
-
+impl<E: Float> Split for CalibrationJob<'_, E> {
     fn rows(&self) -> usize {
         self.logits.rows()
     }
@@ -38,13 +37,17 @@ impl<E: Float> Job for CalibrationJob<'_, E> {
             CalibrationJob { logits: logits1, targets: targets1, row_weights: weights1, ..self },
         )
     }
+}
 
-    fn run(&mut self, room: &mut Self::Rooms) -> [f64; SUMS] {
+impl<E: Float> SumJob for CalibrationJob<'_, E> {
+    type Rooms = Block<E>;
+
+    fn run(&mut self, rows: Range<usize>, _: usize, room: &mut Self::Rooms) -> [f64; SUMS] {
         if are_few(self.logits.classes()) {
-            return self.token.run(SideBySide(FewCalibration { job: self, room }));
+            return self.token.run(SideBySide(FewCalibration { job: self, rows, room }));
         }
         let mut totals = [0.0; SUMS];
-        for row in 0..self.logits.rows() {
+        for row in rows {
             let Some(y) = self.targets.class(row) else { continue };
             let x = self.logits.row(row);
             let ask = Ask {

@@ -15,7 +15,7 @@ use crate::kernel::gradient::Gradient;
 use crate::kernel::stats::{Ask, Moments, Spread, Stats};
 use crate::kernel::stats_rows::AskRows;
 use crate::loss::row::{self, LabelTerms, TOGETHER, TargetRows};
-use crate::par::{Job, SUMS};
+use crate::par::{SUMS, Split, SumJob};
 use crate::view::{Io, Rows};
 use core::ops::Range;
 
@@ -41,9 +41,7 @@ pub struct DenseJob<'a, E> {
     pub(crate) losses: Option<&'a mut [E]>,
 }
 
-impl<E: Float> Job for DenseJob<'_, E> {
-    type Rooms = Rooms<E>;
-
+impl<E: Float> Split for DenseJob<'_, E> {
     fn rows(&self) -> usize {
         self.targets.rows()
     }
@@ -73,18 +71,21 @@ impl<E: Float> Job for DenseJob<'_, E> {
             },
         )
     }
+}
 
-    fn run(&mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
-        let token = self.token;
-        if are_few(self.targets.classes()) {
-            return token.run(SideBySide(FewDense { job: self, rooms: &mut rooms.blocks }));
+impl<E: Float> SumJob for DenseJob<'_, E> {
+    type Rooms = Rooms<E>;
+
+    fn run(&mut self, rows: Range<usize>, _: usize, rooms: &mut Self::Rooms) -> [f64; SUMS] {
+        let (token, classes) = (self.token, self.targets.classes());
+        if are_few(classes) {
+            return token.run(SideBySide(FewDense { job: self, rows, rooms: &mut rooms.blocks }));
         }
-        let (rows, classes) = self.targets.shape();
         let together = rows_together(5 * E::TILE / 4, classes);
         let mut totals = [0.0; SUMS];
-        let mut start = 0;
-        while start < rows {
-            let end = rows.min(start + together);
+        let mut start = rows.start;
+        while start < rows.end {
+            let end = rows.end.min(start + together);
             let read = self.read(start..end, rooms);
             self.finish(start..end, &read, rooms, &mut totals);
             start = end;

@@ -52,6 +52,7 @@ fn lanes<E: Float, L: Lanes<E>>(_: L) -> usize {
 /// A job of few classes; statistics are not its business.
 pub(super) struct FewClasses<'a, 'r, E: Float> {
     pub(super) job: &'r mut SparseJob<'a, E>,
+    pub(super) rows: Range<usize>,
     pub(super) room: &'r mut Block<E>,
 }
 
@@ -59,34 +60,34 @@ impl<E: Float> InBlocks<E> for FewClasses<'_, '_, E> {
     type Out = [f64; SUMS];
 
     fn rows(&self) -> usize {
-        self.job.pass.shape().0
+        self.rows.len()
     }
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
-        let FewClasses { job, room } = self;
-        let (rows, classes) = job.pass.shape();
+        let FewClasses { job, rows, room } = self;
+        let (_, classes) = job.pass.shape();
         let mut least = least();
         let (planes, slopes) = room.planes(l, classes, &mut least);
         let exp = ExpTerm::new(l);
         let gradient = matches!(job.pass, Pass::Gradient(_));
         let mut totals = [Compensated::new(l); 2];
-        let mut pairs = job.pairs(l);
+        let mut pairs = job.pairs(l, rows.len());
         // Before this row no two classes are tried again.
-        let mut general = 0;
-        let mut start = 0;
-        while start < rows {
+        let mut general = rows.start;
+        let mut start = rows.start;
+        while start < rows.end {
             if let Some(pairs) = &mut pairs
                 && start >= general
             {
-                let end = start + pairs.rows(l, rows - start);
+                let end = start + pairs.rows(l, rows.end - start);
                 if job.run_pairs(l, pairs, start..end, &mut totals[0]) {
                     start = end;
                     continue;
                 }
                 general = end;
             }
-            let count = L::LANES.min(rows - start);
+            let count = L::LANES.min(rows.end - start);
             to_planes(l, job.pass.logits(), start, count, planes);
             let ahead = job.pass.ahead(planes, start, count);
             let of_rows = OfRows {
@@ -117,8 +118,8 @@ impl<E: Float> InBlocks<E> for FewClasses<'_, '_, E> {
 impl<E: Float> SparseJob<'_, E> {
     /// Room for rows of two classes with nothing to them but logits and labels.
     #[inline(always)]
-    fn pairs<L: Lanes<E>>(&self, _: L) -> Option<Pairs<E>> {
-        let (rows, classes) = self.pass.shape();
+    fn pairs<L: Lanes<E>>(&self, _: L, rows: usize) -> Option<Pairs<E>> {
+        let (_, classes) = self.pass.shape();
         let plain = self.row_weights.is_none() && self.upstream.is_none();
         if classes == 2 && rows >= L::LANES && plain { Pairs::of(&self.recipe) } else { None }
     }

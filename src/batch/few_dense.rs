@@ -17,10 +17,12 @@ use crate::loss::nll::Nll;
 use crate::loss::{dense, z_loss};
 use crate::par::SUMS;
 use crate::walk::{get, put};
+use core::ops::Range;
 
 /// A job of few classes.
 pub(super) struct FewDense<'a, 'r, E: Float> {
     pub(super) job: &'r mut DenseJob<'a, E>,
+    pub(super) rows: Range<usize>,
     /// For the logits and for the targets.
     pub(super) rooms: &'r mut [Block<E>; 2],
 }
@@ -29,21 +31,21 @@ impl<E: Float> InBlocks<E> for FewDense<'_, '_, E> {
     type Out = [f64; SUMS];
 
     fn rows(&self) -> usize {
-        self.job.targets.rows()
+        self.rows.len()
     }
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
-        let FewDense { job, rooms: [of_logits, of_targets] } = self;
-        let (rows, classes) = job.targets.shape();
+        let FewDense { job, rows, rooms: [of_logits, of_targets] } = self;
+        let classes = job.targets.classes();
         let (mut least, mut more) = (least(), least());
         let (planes, slopes) = of_logits.planes(l, classes, &mut least);
         let (targets, _) = of_targets.planes(l, classes, &mut more);
         let exp = ExpTerm::new(l);
         let mut totals = [Compensated::new(l); 2];
-        let mut start = 0;
-        while start < rows {
-            let count = L::LANES.min(rows - start);
+        let mut start = rows.start;
+        while start < rows.end {
+            let count = L::LANES.min(rows.end - start);
             to_planes(l, job.pass.logits(), start, count, planes);
             to_planes(l, job.targets, start, count, targets);
             let [source, target] = job.pass.ahead(planes, start, count);

@@ -18,6 +18,7 @@ use crate::loss::{calibration, entropy, mass_times};
 use crate::par::SUMS;
 use crate::view::Rows;
 use crate::walk::{get, put};
+use core::ops::Range;
 
 /// The labels of a block of rows as class numbers, -1 where there is none.
 #[inline(always)]
@@ -29,10 +30,11 @@ fn labels<E: Float, L: Lanes<E>>(l: L, targets: &Targets<'_>, start: usize, coun
 
 /// Writes the statistics that are wanted.
 pub(super) struct FewStatistics<'a, 'r, E: Float> {
-    pub(super) logits: Rows<'a, E>,
-    pub(super) targets: Targets<'a>,
+    pub(super) logits: Rows<'r, E>,
+    pub(super) targets: Targets<'r>,
     pub(super) map: LogitMap,
-    pub(super) out: RowStatistics<'a, E>,
+    pub(super) out: &'r mut RowStatistics<'a, E>,
+    pub(super) rows: Range<usize>,
     pub(super) room: &'r mut Block<E>,
 }
 
@@ -40,26 +42,26 @@ impl<E: Float> InBlocks<E> for FewStatistics<'_, '_, E> {
     type Out = ();
 
     fn rows(&self) -> usize {
-        self.logits.rows()
+        self.rows.len()
     }
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) {
-        let FewStatistics { logits, targets, map, mut out, room } = self;
-        let (rows, classes) = logits.shape();
+        let FewStatistics { logits, targets, map, out, rows, room } = self;
+        let classes = logits.classes();
         let mut least = least();
         let (room, slopes) = room.planes(l, classes, &mut least);
         let exp = ExpTerm::new(l);
-        let mut start = 0;
-        while start < rows {
-            let count = L::LANES.min(rows - start);
+        let mut start = rows.start;
+        while start < rows.end {
+            let count = L::LANES.min(rows.end - start);
             let ahead = [to_next(room, logits, start, count); 2];
             let ask = LaneAsk { classes, exp: &exp, scale: map.factor(), spread: None, ahead };
             to_planes(l, logits, start, count, room);
             let planes = &mut room[..classes * L::LANES];
             map.cap_planes(l, planes, slopes);
             let of_block = OfBlock::read(l, ask, labels(l, &targets, start, count), planes);
-            of_block.write(l, l.splat(ask.scale), &mut out, (start, count));
+            of_block.write(l, l.splat(ask.scale), out, (start, count));
             start += count;
         }
     }
@@ -148,6 +150,7 @@ impl<V: Copy> OfBlock<V> {
 /// Sums the likelihood and its derivatives.
 pub(super) struct FewCalibration<'a, 'r, E: Float> {
     pub(super) job: &'r CalibrationJob<'a, E>,
+    pub(super) rows: Range<usize>,
     pub(super) room: &'r mut Block<E>,
 }
 
@@ -155,21 +158,21 @@ impl<E: Float> InBlocks<E> for FewCalibration<'_, '_, E> {
     type Out = [f64; SUMS];
 
     fn rows(&self) -> usize {
-        self.job.logits.rows()
+        self.rows.len()
     }
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
         let CalibrationJob { logits, targets, row_weights, beta, .. } = *self.job;
         let (zero, one, nan) = (l.splat(E::ZERO), l.splat(E::ONE), l.splat(E::NAN));
-        let (rows, classes) = logits.shape();
+        let (rows, classes) = (self.rows, logits.classes());
         let mut least = least();
         let (room, _) = self.room.planes(l, classes, &mut least);
         let exp = ExpTerm::new(l);
         let mut totals = [Compensated::new(l); SUMS];
-        let mut start = 0;
-        while start < rows {
-            let count = L::LANES.min(rows - start);
+        let mut start = rows.start;
+        while start < rows.end {
+            let count = L::LANES.min(rows.end - start);
             let ahead = [to_next(room, logits, start, count); 2];
             let ask = LaneAsk { classes, exp: &exp, scale: beta, spread: None, ahead };
             to_planes(l, logits, start, count, room);

@@ -5,7 +5,7 @@ use crate::isa::Token;
 use crate::kernel::argmax::Largest;
 use crate::kernel::stats::{Ask, Moments, Spread, StatsOf};
 use crate::labels::Targets;
-use crate::par::{Job, SUMS};
+use crate::par::{Job, Split};
 use crate::partial::PartialRow;
 use crate::view::Rows;
 
@@ -22,9 +22,7 @@ pub struct PartialRowsJob<'a, E> {
     pub(crate) out: &'a mut [PartialRow<E>],
 }
 
-impl<E: Element> Job for PartialRowsJob<'_, E> {
-    type Rooms = ();
-
+impl<E: Element> Split for PartialRowsJob<'_, E> {
     fn rows(&self) -> usize {
         self.logits.rows()
     }
@@ -53,8 +51,10 @@ impl<E: Element> Job for PartialRowsJob<'_, E> {
             },
         )
     }
+}
 
-    fn run(&mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
+impl<E: Element> Job for PartialRowsJob<'_, E> {
+    fn run(&mut self, _: usize) {
         let token = self.token;
         let first = self.first_class;
         for (row, out) in self.out.iter_mut().enumerate() {
@@ -77,6 +77,5 @@ impl<E: Element> Job for PartialRowsJob<'_, E> {
             part.top = (max.to_f64(), first + argmax);
             *out = part;
         }
-        [0.0; SUMS]
     }
 }

@@ -7,7 +7,7 @@ use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::pointwise::Inputs;
 use crate::loss::element::{OfElements, Pointwise};
-use crate::par::{Job, SUMS};
+use crate::par::{SUMS, Split, SumJob};
 use crate::view::{RowIo, Rows, RowsMut};
 use core::ops::Range;
 
@@ -60,9 +60,7 @@ pub struct PointwiseJob<'a, E> {
     pub(crate) row_losses: Option<&'a mut [E]>,
 }
 
-impl<E: Float> Job for PointwiseJob<'_, E> {
-    type Rooms = Rooms<E>;
-
+impl<E: Float> Split for PointwiseJob<'_, E> {
     fn rows(&self) -> usize {
         self.targets.rows()
     }
@@ -98,11 +96,15 @@ impl<E: Float> Job for PointwiseJob<'_, E> {
             },
         )
     }
+}
 
-    fn run(&mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
+impl<E: Float> SumJob for PointwiseJob<'_, E> {
+    type Rooms = Rooms<E>;
+
+    fn run(&mut self, rows: Range<usize>, _: usize, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         let classes = self.targets.classes();
         let few = classes < FEW && self.row_losses.is_none();
-        [self.each_run(if few { E::TILE / classes } else { 1 }, rooms), 0.0, 0.0]
+        [self.each_run(rows, if few { E::TILE / classes } else { 1 }, rooms), 0.0, 0.0]
     }
 }
 
@@ -163,9 +165,9 @@ fn repeated<'t, E: Float>(classes: &'t [E], rows: usize, room: &'t mut Room<E>) 
 
 impl<E: Float> PointwiseJob<'_, E> {
     /// Runs over `together` rows at a time, or over a row tile by tile; returns the sum.
-    fn each_run(&mut self, together: usize, rooms: &mut Rooms<E>) -> f64 {
+    fn each_run(&mut self, rows: Range<usize>, together: usize, rooms: &mut Rooms<E>) -> f64 {
         let (token, loss) = (self.token, self.recipe.loss);
-        let (rows, classes) = self.targets.shape();
+        let classes = self.targets.classes();
         let pos_weight = match self.recipe.pos_weight {
             Some(q) => Some(repeated(q, together, &mut rooms.pos_weight)),
             None => None,
@@ -174,9 +176,9 @@ impl<E: Float> PointwiseJob<'_, E> {
             repeated(w, together, &mut rooms.weight);
         }
         let mut total = 0.0;
-        let mut row = 0;
-        while row < rows {
-            let run = row..rows.min(row + together);
+        let mut row = rows.start;
+        while row < rows.end {
+            let run = row..rows.end.min(row + together);
             let mut sum = 0.0;
             let mut start = 0;
             let len = run.len() * classes;

@@ -15,7 +15,7 @@ use crate::kernel::log_prob::LogProb;
 use crate::kernel::stats::{Ask, Moments, Stats, StatsOf};
 use crate::kernel::stats_rows::{AskRows, StatsIntoRows, StatsOfRows};
 use crate::loss::row::{Ln, TOGETHER};
-use crate::par::{Job, SUMS};
+use crate::par::{Job, Split};
 use crate::view::{Io, Rows};
 use core::ops::Range;
 
@@ -27,8 +27,8 @@ pub struct LogSumExpJob<'a, E> {
     pub(crate) out: &'a mut [E],
 }
 
-impl<E: Float> Job for LogSumExpJob<'_, E> {
-    type Rooms = Block<E>;
+impl<E: Float> Split for LogSumExpJob<'_, E> {
+    const CUTS_ROWS: bool = true;
 
     fn rows(&self) -> usize {
         self.logits.rows()
@@ -42,20 +42,17 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
             LogSumExpJob { token: self.token, logits: logits1, out: out1 },
         )
     }
+}
 
-    const HAS_SUMS: bool = false;
-    fn run(&mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
-        self.run_in_parts(1, rooms)
-    }
-
-    const CUTS_ROWS: bool = true;
-    fn run_in_parts(&mut self, parts: usize, room: &mut Self::Rooms) -> [f64; SUMS] {
+impl<E: Float> Job for LogSumExpJob<'_, E> {
+    fn run(&mut self, parts: usize) {
         let token = self.token;
         if are_few(self.logits.classes()) {
             let of_others = log_sum_exp_of_infinities;
             let (logits, out) = (self.logits, &mut *self.out);
+            let room = &mut Block::default();
             token.run(FewLogSumExp { logits, out, of_others, room });
-            return [0.0; SUMS];
+            return;
         }
         for (block, out) in self.out.chunks_mut(TOGETHER).enumerate() {
             let start = block * TOGETHER;
@@ -67,7 +64,6 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
                 };
             }
         }
-        [0.0; SUMS]
     }
 }
 
@@ -139,8 +135,8 @@ pub struct MapJob<'a, E> {
     pub(crate) past_caches: bool,
 }
 
-impl<E: Float> Job for MapJob<'_, E> {
-    type Rooms = Block<E>;
+impl<E: Float> Split for MapJob<'_, E> {
+    const CUTS_ROWS: bool = true;
 
     fn rows(&self) -> usize {
         self.io.shape().0
@@ -150,22 +146,19 @@ impl<E: Float> Job for MapJob<'_, E> {
         let (io0, io1) = self.io.split_at(row);
         (MapJob { io: io0, ..self }, MapJob { io: io1, ..self })
     }
+}
 
-    const HAS_SUMS: bool = false;
-    fn run(&mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
-        self.run_in_parts(1, rooms)
-    }
-
-    const CUTS_ROWS: bool = true;
-    fn run_in_parts(&mut self, parts: usize, room: &mut Self::Rooms) -> [f64; SUMS] {
+impl<E: Float> Job for MapJob<'_, E> {
+    fn run(&mut self, parts: usize) {
         let token = self.token;
         if are_few(self.io.shape().1) {
             let function = match self.map {
                 Map::LogSoftmax => Function::LogSoftmax,
                 Map::Softmax => Function::Softmax,
             };
-            token.run(FewMap { function, io: &mut self.io, room });
-            return [0.0; SUMS];
+            let (io, room) = (&mut self.io, &mut Block::default());
+            token.run(FewMap { function, io, room });
+            return;
         }
         let (rows, classes) = self.io.shape();
         let together = match self.map {
@@ -183,7 +176,6 @@ impl<E: Float> Job for MapJob<'_, E> {
             }
             start = end;
         }
-        [0.0; SUMS]
     }
 }
 
@@ -253,9 +245,7 @@ pub struct BackwardJob<'a, E> {
     pub(crate) io: Io<'a, E>,
 }
 
-impl<E: Float> Job for BackwardJob<'_, E> {
-    type Rooms = [Block<E>; 2];
-
+impl<E: Float> Split for BackwardJob<'_, E> {
     fn rows(&self) -> usize {
         self.output.rows()
     }
@@ -268,13 +258,15 @@ impl<E: Float> Job for BackwardJob<'_, E> {
             BackwardJob { output: output1, io: io1, ..self },
         )
     }
+}
 
-    const HAS_SUMS: bool = false;
-    fn run(&mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
+impl<E: Float> Job for BackwardJob<'_, E> {
+    fn run(&mut self, _: usize) {
         let token = self.token;
         if are_few(self.output.classes()) {
+            let rooms = &mut Default::default();
             token.run(SideBySide(FewBackward { job: self, rooms }));
-            return [0.0; SUMS];
+            return;
         }
         for row in 0..self.rows() {
             let output = self.output.row(row);
@@ -290,7 +282,6 @@ impl<E: Float> Job for BackwardJob<'_, E> {
                 }
             }
         }
-        [0.0; SUMS]
     }
 }
 
@@ -303,9 +294,7 @@ pub struct EntropyBackwardJob<'a, E> {
     pub(crate) io: Io<'a, E>,
 }
 
-impl<E: Float> Job for EntropyBackwardJob<'_, E> {
-    type Rooms = Block<E>;
-
+impl<E: Float> Split for EntropyBackwardJob<'_, E> {
     fn rows(&self) -> usize {
         self.upstream.len()
     }
@@ -318,13 +307,15 @@ impl<E: Float> Job for EntropyBackwardJob<'_, E> {
             EntropyBackwardJob { upstream: upstream1, io: io1, ..self },
         )
     }
+}
 
-    const HAS_SUMS: bool = false;
-    fn run(&mut self, room: &mut Self::Rooms) -> [f64; SUMS] {
+impl<E: Float> Job for EntropyBackwardJob<'_, E> {
+    fn run(&mut self, _: usize) {
         let token = self.token;
         if are_few(self.io.shape().1) {
+            let room = &mut Block::default();
             token.run(SideBySide(FewEntropyBackward { job: self, room }));
-            return [0.0; SUMS];
+            return;
         }
         for (row, upstream) in self.upstream.iter().enumerate() {
             let mut io = self.io.row(row);
@@ -340,6 +331,5 @@ impl<E: Float> Job for EntropyBackwardJob<'_, E> {
             let (max, mean) = (E::from_f64(stats.max), E::from_f64(mean));
             token.run(backward::Entropy { io, max, factor, mean });
         }
-        [0.0; SUMS]
     }
 }

@@ -14,8 +14,9 @@ use crate::kernel::stats_rows::{AskRows, StatsIntoRows, StatsOfRows};
 use crate::labels::Targets;
 use crate::loss::Sparse;
 use crate::loss::row::{LabelRows, LabelTerms, OfLabels, TOGETHER};
-use crate::par::{Job, SUMS};
+use crate::par::{SUMS, Split, SumJob};
 use crate::view::{Io, RowIo, Rows};
+use core::ops::Range;
 
 /// What a call reads and writes of size `rows × classes`.
 #[derive(Debug)]
@@ -83,8 +84,8 @@ pub struct SparseJob<'a, E> {
     pub(crate) statistics: Option<RowStatistics<'a, E>>,
 }
 
-impl<E: Float> Job for SparseJob<'_, E> {
-    type Rooms = Rooms<E>;
+impl<E: Float> Split for SparseJob<'_, E> {
+    const CUTS_ROWS: bool = true;
 
     fn rows(&self) -> usize {
         self.pass.shape().0
@@ -121,26 +122,25 @@ impl<E: Float> Job for SparseJob<'_, E> {
             },
         )
     }
+}
 
-    fn run(&mut self, rooms: &mut Self::Rooms) -> [f64; SUMS] {
-        if are_few(self.pass.shape().1) {
-            let (logits, targets, map) = (self.pass.logits(), self.targets, self.recipe.logits);
-            if let Some(out) = self.statistics.take() {
-                let room = &mut rooms.block;
-                self.token.run(SideBySide(FewStatistics { logits, targets, map, out, room }));
-            }
-            if targets.are_none() {
-                return [0.0; SUMS];
-            }
-            self.token.run(SideBySide(FewClasses { job: self, room: &mut rooms.block }))
-        } else {
-            self.run_rows(1, &mut rooms.cap)
+impl<E: Float> SumJob for SparseJob<'_, E> {
+    type Rooms = Rooms<E>;
+
+    fn run(&mut self, rows: Range<usize>, parts: usize, rooms: &mut Self::Rooms) -> [f64; SUMS] {
+        if !are_few(self.pass.shape().1) {
+            return self.run_rows(rows, parts, &mut rooms.cap);
         }
-    }
-
-    const CUTS_ROWS: bool = true;
-    fn run_in_parts(&mut self, parts: usize, rooms: &mut Self::Rooms) -> [f64; SUMS] {
-        self.run_rows(parts, &mut rooms.cap)
+        let room = &mut rooms.block;
+        if let Some(out) = &mut self.statistics {
+            let (logits, targets, map) = (self.pass.logits(), self.targets, self.recipe.logits);
+            let rows = rows.clone();
+            self.token.run(SideBySide(FewStatistics { logits, targets, map, out, rows, room }));
+        }
+        if self.targets.are_none() {
+            return [0.0; SUMS];
+        }
+        self.token.run(SideBySide(FewClasses { job: self, rows, room }))
     }
 }
 
@@ -181,17 +181,17 @@ impl<E: Float> SparseJob<'_, E> {
     }
 
     /// Row by row, each in at most so many parts, but for the arithmetic between the two passes.
-    fn run_rows(&mut self, parts: usize, room: &mut CapRoom<E>) -> [f64; SUMS] {
-        let (rows, classes) = self.pass.shape();
+    fn run_rows(&mut self, rows: Range<usize>, parts: usize, room: &mut CapRoom<E>) -> [f64; SUMS] {
+        let (_, classes) = self.pass.shape();
         let mut totals = [0.0; SUMS];
         let mut block = Block::default();
         let together = match self.pass {
             Pass::LossOnly(_) => TOGETHER,
             Pass::Gradient(_) => self.recipe.together(classes),
         };
-        let mut start = 0;
-        while start < rows {
-            let end = rows.min(start + together);
+        let mut start = rows.start;
+        while start < rows.end {
+            let end = rows.end.min(start + together);
             block.count = end - start;
             self.statistics_of(start, end, parts, &mut block, room);
             self.finish(start, end, parts, &block, room, &mut totals);

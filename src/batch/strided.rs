@@ -10,7 +10,7 @@ use crate::elem::Float;
 use crate::isa::{Kernel, Lanes, Token};
 use crate::kernel::across::{Compensated, ExpTerm};
 use crate::labels::Targets;
-use crate::par::{Job, SUMS};
+use crate::par::{SUMS, Split, SumJob};
 use crate::strided::{Strided, StridedMut};
 use crate::walk::{get, put};
 use core::ops::Range;
@@ -92,9 +92,7 @@ pub struct StridedJob<'a, E> {
     pub(crate) losses: Option<&'a mut [E]>,
 }
 
-impl<E: Float> Job for StridedJob<'_, E> {
-    type Rooms = ();
-
+impl<E: Float> Split for StridedJob<'_, E> {
     fn rows(&self) -> usize {
         self.pass.dims().0
     }
@@ -128,26 +126,37 @@ impl<E: Float> Job for StridedJob<'_, E> {
             },
         )
     }
+}
 
-    fn run(&mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
-        self.token.run(self)
+impl<E: Float> SumJob for StridedJob<'_, E> {
+    type Rooms = ();
+
+    fn run(&mut self, indices: Range<usize>, _: usize, _: &mut Self::Rooms) -> [f64; SUMS] {
+        self.token.run(Outer { job: self, indices })
     }
 }
 
-impl<E: Float> Kernel<E> for &mut StridedJob<'_, E> {
+/// Some outer indices of a job.
+struct Outer<'a, 'r, E> {
+    job: &'r mut StridedJob<'a, E>,
+    indices: Range<usize>,
+}
+
+impl<E: Float> Kernel<E> for Outer<'_, '_, E> {
     type Out = [f64; SUMS];
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
-        let (_, classes, inner) = self.pass.dims();
+        let Outer { job, indices } = self;
+        let (_, classes, inner) = job.pass.dims();
         let mut totals = [Compensated::new(l); 2];
         if in_blocks::<E>(classes, inner) {
-            self.blocks(l, &mut totals);
+            job.blocks(l, indices, &mut totals);
         // Arrays of registers have a fixed length; of one lane it takes more of them.
         } else if const { L::Register::LANES * size_of::<E>() > RUN / 64 } {
-            self.runs::<_, 32>(l, &mut totals);
+            job.runs::<_, 32>(l, indices, &mut totals);
         } else {
-            self.runs::<_, 64>(l, &mut totals);
+            job.runs::<_, 64>(l, indices, &mut totals);
         }
         let [loss, z] = totals;
         [loss.fold(l), z.fold(l), 0.0]
@@ -157,14 +166,19 @@ impl<E: Float> Kernel<E> for &mut StridedJob<'_, E> {
 impl<E: Float> StridedJob<'_, E> {
     /// Positions of which a block has as many as a virtual vector has lanes.
     #[inline(always)]
-    fn blocks<L: Lanes<E>>(&mut self, l: L, totals: &mut [Compensated<L::V>; 2]) {
-        let (outer, classes, inner) = self.pass.dims();
+    fn blocks<L: Lanes<E>>(
+        &mut self,
+        l: L,
+        outer: Range<usize>,
+        totals: &mut [Compensated<L::V>; 2],
+    ) {
+        let (_, classes, inner) = self.pass.dims();
         let gradient = !matches!(self.pass, StridedPass::LossOnly(_));
         let exp = ExpTerm::new(l);
         let mut block = Block::default();
         let mut least = least();
         let (planes, slopes) = block.planes(l, classes, &mut least);
-        for o in 0..outer {
+        for o in outer {
             let mut start = 0;
             while start < inner {
                 let count = L::LANES.min(inner - start);
@@ -199,10 +213,15 @@ impl<E: Float> StridedJob<'_, E> {
 
     /// Positions of which a run has at most a page of memory in each class.
     #[inline(always)]
-    fn runs<L: Lanes<E>, const W: usize>(&mut self, l: L, totals: &mut [Compensated<L::V>; 2]) {
-        let (outer, _, inner) = self.pass.dims();
+    fn runs<L: Lanes<E>, const W: usize>(
+        &mut self,
+        l: L,
+        outer: Range<usize>,
+        totals: &mut [Compensated<L::V>; 2],
+    ) {
+        let (_, _, inner) = self.pass.dims();
         let most = (RUN / size_of::<E>()).min(W * L::Register::LANES);
-        for o in 0..outer {
+        for o in outer {
             let mut start = 0;
             while start < inner {
                 let rest = inner - start;

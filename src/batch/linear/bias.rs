@@ -1,7 +1,7 @@
 //! The gradient of the bias: the sums of the columns of the gradient of the logits.
 
 use crate::elem::Float;
-use crate::par::{Job, SUMS};
+use crate::par::{Job, Split};
 use crate::view::Rows;
 
 /// Adds the rows, in order and in `f64`, to a sum for each column.
@@ -10,9 +10,7 @@ pub(super) struct ColumnSums<'a, E> {
     pub(super) sums: &'a mut [f64],
 }
 
-impl<E: Float> Job for ColumnSums<'_, E> {
-    type Rooms = ();
-
+impl<E: Float> Split for ColumnSums<'_, E> {
     /// Columns are what is independent here.
     fn rows(&self) -> usize {
         self.sums.len()
@@ -27,14 +25,15 @@ impl<E: Float> Job for ColumnSums<'_, E> {
             ColumnSums { rows: rows.columns(column..end), sums: sums1 },
         )
     }
+}
 
-    fn run(&mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
+impl<E: Float> Job for ColumnSums<'_, E> {
+    fn run(&mut self, _: usize) {
         for row in 0..self.rows.rows() {
             for (sum, x) in self.sums.iter_mut().zip(self.rows.row(row)) {
                 *sum += x.to_f64();
             }
         }
-        [0.0; SUMS]
     }
 }
 

@@ -15,7 +15,7 @@ use super::sparse::{Pass, Recipe, SparseJob};
 use crate::isa::Token;
 use crate::kernel::stats::Stats;
 use crate::labels::Targets;
-use crate::par::{self, Job, SUMS};
+use crate::par::{self, SUMS, Split};
 use crate::product::{Factor, GRAIN, Multiply, Onto, Product, Target};
 use crate::sum::ExactSum;
 use crate::view::{Io, Rows, RowsMut};
@@ -321,7 +321,7 @@ impl<'a, E: Multiply> Head<'a, E> {
             losses: block.losses.as_deref_mut(),
             statistics: None,
         };
-        let sums = par::run(self.threads, classes, job).exact();
+        let sums = par::sum(self.threads, classes, job).exact();
         let Some(mut wanted) = wanted else { return sums };
         if let Some(sums) = &mut wanted.bias {
             self.sum_columns(&logits[..here.count() * classes], 0..classes, sums);
@@ -407,7 +407,7 @@ impl<'a, E: Multiply> Head<'a, E> {
             nodes,
             states,
         };
-        let sums = par::run(self.threads, classes, finish).exact();
+        let sums = par::sum(self.threads, classes, finish).exact();
         let Some(mut wanted) = wanted else { return sums };
         let input = here.input();
         for (half, tile) in [0, 1].into_iter().flat_map(|half| {

@@ -10,8 +10,9 @@ use crate::isa::Token;
 use crate::kernel::stats::{Stats, StatsOf};
 use crate::kernel::tree::Prefix;
 use crate::loss::row::LabelRows;
-use crate::par::{Job, SUMS};
+use crate::par::{Job, SUMS, Split, SumJob};
 use crate::view::{RowIo, RowsMut};
+use core::ops::Range;
 
 /// Subtrees that are kept for a row of so many classes.
 pub(super) fn levels<E: Float>(classes: usize) -> usize {
@@ -53,9 +54,7 @@ pub(super) struct Look<'a, 'w, E> {
     pub(super) states: &'a mut [RowState<'w, E>],
 }
 
-impl<E: Float> Job for Look<'_, '_, E> {
-    type Rooms = ();
-
+impl<E: Float> Split for Look<'_, '_, E> {
     fn rows(&self) -> usize {
         self.classes.len()
     }
@@ -89,8 +88,10 @@ impl<E: Float> Job for Look<'_, '_, E> {
             },
         )
     }
+}
 
-    fn run(&mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
+impl<E: Float> Job for Look<'_, '_, E> {
+    fn run(&mut self, _: usize) {
         let Look { token, recipe, start, levels, .. } = *self;
         let map = &recipe.logits;
         let scale = map.factor::<E>().to_f64();
@@ -107,7 +108,6 @@ impl<E: Float> Job for Look<'_, '_, E> {
             let stats = token.run(StatsOf { x, ask: recipe.ask(y).part(start, end) });
             Prefix { nodes, tiles: start / E::TILE }.push(stats, scale);
         }
-        [0.0; SUMS]
     }
 }
 
@@ -126,9 +126,7 @@ pub(super) struct Finish<'a, 'w, E> {
     pub(super) states: &'a mut [RowState<'w, E>],
 }
 
-impl<E: Float> Job for Finish<'_, '_, E> {
-    type Rooms = ();
-
+impl<E: Float> Split for Finish<'_, '_, E> {
     fn rows(&self) -> usize {
         self.classes.len()
     }
@@ -168,14 +166,18 @@ impl<E: Float> Job for Finish<'_, '_, E> {
             },
         )
     }
+}
 
-    fn run(&mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
+impl<E: Float> SumJob for Finish<'_, '_, E> {
+    type Rooms = ();
+
+    fn run(&mut self, rows: Range<usize>, _: usize, (): &mut ()) -> [f64; SUMS] {
         let Finish { token, recipe, tiles, levels, .. } = *self;
         let scale = recipe.logits.factor::<E>().to_f64();
         let mut totals = [0.0; SUMS];
-        let rows = self.nodes.chunks_exact_mut(levels).zip(self.states.iter_mut());
-        for (row, (nodes, state)) in rows.enumerate() {
-            let y = self.classes[row];
+        for row in rows {
+            let (y, nodes) = (self.classes[row], &mut self.nodes[row * levels..][..levels]);
+            let state = &mut self.states[row];
             let others = Prefix { nodes, tiles }.total(scale);
             let weight = self.row_weights.map_or(1.0, |w| w[row].to_f64());
             let upstream = self.upstream.map_or(1.0, |u| u[row].to_f64());
@@ -212,9 +214,7 @@ pub(super) struct Differentiate<'a, 'w, E> {
     pub(super) states: &'a [RowState<'w, E>],
 }
 
-impl<E: Float> Job for Differentiate<'_, '_, E> {
-    type Rooms = ();
-
+impl<E: Float> Split for Differentiate<'_, '_, E> {
     fn rows(&self) -> usize {
         self.states.len()
     }
@@ -228,8 +228,10 @@ impl<E: Float> Job for Differentiate<'_, '_, E> {
             Differentiate { token, recipe, start, logits: logits1, states: states1 },
         )
     }
+}
 
-    fn run(&mut self, _: &mut Self::Rooms) -> [f64; SUMS] {
+impl<E: Float> Job for Differentiate<'_, '_, E> {
+    fn run(&mut self, _: usize) {
         let Differentiate { token, recipe, start, .. } = *self;
         let mut room = CapRoom::default();
         for (row, state) in self.states.iter().enumerate() {
@@ -244,6 +246,5 @@ impl<E: Float> Job for Differentiate<'_, '_, E> {
                 }
             }
         }
-        [0.0; SUMS]
     }
 }
