@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs a test binary on an emulated CPU that has AVX-512 (Bochs; QEMU's TCG has none), in a minimal Linux guest.
 # Usage: scripts/test-avx512-emulated.sh [--copy PATH]... [BINARY [ARGS...]]
-#        scripts/test-avx512-emulated.sh [--copy PATH]... [--test NAME | --lib] [-- ARGS...]
-# BINARY must be static; without one, the crate's test NAME (default: fingerprints) is built static and run.
+#        scripts/test-avx512-emulated.sh [--copy PATH]... [--test NAME] [-- ARGS...]
+# Without a BINARY the crate's test NAME (default: fingerprints) is run, as the whole test suite is built.
 # --copy puts a file or directory into the guest under the same path (a relative one: under /, where the binary runs).
 # XENT_*, PROPTEST_* and RUST_TEST_* variables reach the guest. The exit status is the binary's; 125: the guest failed.
 set -euo pipefail
@@ -15,7 +15,6 @@ while [ $# -gt 0 ]; do
   case $1 in
     --copy) copies+=("$2"); shift 2 ;;
     --test) build=(--test "$2"); shift 2 ;;
-    --lib) build=(--lib); shift ;;
     *) break ;;
   esac
 done
@@ -65,10 +64,8 @@ if ! compgen -G "$guest/boot/vmlinuz-*" >/dev/null; then
 fi
 
 if [ -z "$binary" ]; then
-  say "building ${build[*]}, static"
-  # Static: the guest has no libraries. A target directory of its own: other flags would evict the host's artifacts.
-  binary=$(RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" CARGO_TARGET_DIR=$target_dir \
-    cargo test --no-run "${build[@]}" --target x86_64-unknown-linux-gnu --message-format=json-render-diagnostics |
+  say "building ${build[*]}"
+  binary=$(cargo test --no-run --all-features "${build[@]}" --message-format=json-render-diagnostics |
     sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
   [ -n "$binary" ] || { say "cargo named no test binary"; exit 125; }
 fi
@@ -79,12 +76,13 @@ cleanup() { if [ -n "$emulator" ]; then kill "$emulator" 2>/dev/null || true; fi
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-# The initramfs: a shell, the binary, and what --copy names.
+# The initramfs: a shell, the binary with its libraries, and what --copy names.
 root=$work/root
 mkdir -p "$root"/{bin,dev,proc,sys,tmp} "$work/iso"
 cp "$guest/bin/busybox" "$root/bin/"
 for path in ${copies[@]+"${copies[@]}"}; do (cd "$here" && cp -rL --parents "$path" "$root"); done
-case "$(readelf -lW "$binary")" in *INTERP*) say "$binary is not static (-C target-feature=+crt-static)"; exit 125 ;; esac
+# The C library that it runs with here, under the same path; a static binary has none.
+ldd "$binary" 2>/dev/null | grep -o '/[^ ]*' | while read -r library; do (cd / && cp -L --parents ".$library" "$root"); done || true
 strip -o "$root/test-binary" "$binary"
 {
   echo '#!/bin/busybox sh'

@@ -79,7 +79,8 @@ impl<E: Float> SumJob for DenseJob<'_, E> {
     fn run(&mut self, rows: Range<usize>, _: usize, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         let (token, classes) = (self.token, self.targets.classes());
         if are_few(classes) {
-            return token.run(SideBySide(FewDense { job: self, rows, rooms: &mut rooms.blocks }));
+            let rooms = &mut rooms.blocks;
+            return token.run(SideBySide(&mut FewDense { job: self, rows, rooms }));
         }
         let together = rows_together(5 * E::TILE / 4, classes);
         let mut totals = [0.0; SUMS];

@@ -22,7 +22,8 @@ pub(super) fn are_few(classes: usize) -> bool {
 /// become the faster ones.
 pub(super) const MOST_CLASSES: usize = 128;
 
-/// What is done to rows side by side, a block of `L::LANES` after the other.
+/// What is done to rows side by side, a block of `L::LANES` after the other. What is more than two pointers is lent: it
+/// would be copied by whole registers right after it was written by halves, and wait.
 pub(super) trait InBlocks<E: Float> {
     type Out;
     fn rows(&self) -> usize;
@@ -56,7 +57,7 @@ pub(super) struct FewClasses<'a, 'r, E: Float> {
     pub(super) room: &'r mut Block<E>,
 }
 
-impl<E: Float> InBlocks<E> for FewClasses<'_, '_, E> {
+impl<E: Float> InBlocks<E> for &mut FewClasses<'_, '_, E> {
     type Out = [f64; SUMS];
 
     fn rows(&self) -> usize {

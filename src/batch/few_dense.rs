@@ -27,7 +27,7 @@ pub(super) struct FewDense<'a, 'r, E: Float> {
     pub(super) rooms: &'r mut [Block<E>; 2],
 }
 
-impl<E: Float> InBlocks<E> for FewDense<'_, '_, E> {
+impl<E: Float> InBlocks<E> for &mut FewDense<'_, '_, E> {
     type Out = [f64; SUMS];
 
     fn rows(&self) -> usize {

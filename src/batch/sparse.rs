@@ -140,7 +140,7 @@ impl<E: Float> SumJob for SparseJob<'_, E> {
         if self.targets.are_none() {
             return [0.0; SUMS];
         }
-        self.token.run(SideBySide(FewClasses { job: self, rows, room }))
+        self.token.run(SideBySide(&mut FewClasses { job: self, rows, room }))
     }
 }
 
