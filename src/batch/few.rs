@@ -67,6 +67,7 @@ impl<E: Float> InBlocks<E> for &mut FewClasses<'_, '_, E> {
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
         let FewClasses { job, rows, room } = self;
+        let (job, rows) = (&mut **job, rows.clone());
         let (_, classes) = job.pass.shape();
         let mut least = least();
         let (planes, slopes) = room.planes(l, classes, &mut least);

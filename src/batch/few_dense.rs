@@ -37,6 +37,7 @@ impl<E: Float> InBlocks<E> for &mut FewDense<'_, '_, E> {
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
         let FewDense { job, rows, rooms: [of_logits, of_targets] } = self;
+        let (job, rows) = (&mut **job, rows.clone());
         let classes = job.targets.classes();
         let (mut least, mut more) = (least(), least());
         let (planes, slopes) = of_logits.planes(l, classes, &mut least);
