@@ -82,7 +82,8 @@ mkdir -p "$root"/{bin,dev,proc,sys,tmp} "$work/iso"
 cp "$guest/bin/busybox" "$root/bin/"
 for path in ${copies[@]+"${copies[@]}"}; do (cd "$here" && cp -rL --parents "$path" "$root"); done
 # The C library that it runs with here, under the same path; a static binary has none.
-ldd "$binary" 2>/dev/null | grep -o '/[^ ]*' | while read -r library; do (cd / && cp -L --parents ".$library" "$root"); done || true
+libraries=$(ldd "$binary" 2>/dev/null | grep -o '/[^ ]*' || true)
+for library in $libraries; do (cd / && cp -L --parents ".$library" "$root") || exit 125; done
 strip -o "$root/test-binary" "$binary"
 {
   echo '#!/bin/busybox sh'

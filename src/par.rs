@@ -239,7 +239,7 @@ mod threads {
             elements => (elements / PIECE_ELEMENTS).min(leaves),
         };
         let most_parts = if cuts_rows { classes / PART_ELEMENTS } else { 1 };
-        if bound == 1 || most_pieces.max(most_parts) < 2 {
+        if rows == 0 || bound == 1 || most_pieces.max(most_parts) < 2 {
             return Cut { pieces: 1, parts: 1 };
         }
         let wanted = match bound {

@@ -22,9 +22,9 @@ pub enum Op {
     CrossEntropyGradient,
     /// The loss, and the gradient over the logits.
     CrossEntropyGradientInPlace,
-    /// [`Op::CrossEntropyGradient`], then a pass that reads the gradient.
+    /// [`Op::CrossEntropyGradient`], then a pass that reads the gradient: to be held against the next one.
     GradientThenRead,
-    /// The same, and the call is told that it will be read.
+    /// The same, and the call is told that the gradient will be read.
     GradientReadNext,
     /// Another loss, or the loss with an option.
     Family(Member),
@@ -99,11 +99,14 @@ impl Op {
     pub fn has_loss(self) -> bool {
         use Op::{CrossEntropy, CrossEntropyGradient, CrossEntropyGradientInPlace};
         use Op::{GradientReadNext, GradientThenRead};
-        match self {
-            CrossEntropy | CrossEntropyGradient | CrossEntropyGradientInPlace => true,
-            GradientThenRead | GradientReadNext => true,
-            _ => false,
-        }
+        matches!(
+            self,
+            CrossEntropy
+                | CrossEntropyGradient
+                | CrossEntropyGradientInPlace
+                | GradientThenRead
+                | GradientReadNext
+        )
     }
 
     pub fn in_place(self) -> bool {

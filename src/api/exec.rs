@@ -4,20 +4,21 @@ use crate::error::Error;
 use crate::isa::Token;
 use crate::path::Path;
 
-/// Which path a call takes and how many threads it may use. Neither changes a bit of the result.
+/// Which path a call takes, how many threads it may use, and whether its output is read next. Nothing of it changes a bit
+/// of the result.
 ///
 /// By default a call takes the best path of the CPU ([`Path::best`]) and, with the feature `rayon`,
 /// as many threads as rayon's current pool has, once the work is worth it (some 130,000 logits). Where
-/// rows are few, some calls cut each row of 32,768 logits and more for the threads, too.
+/// rows are few, some calls cut each row of 24,576 logits and more for the threads, too.
 ///
 /// A thread of the pool that calls works at once, while the others wake. One from outside sleeps until they are done,
 /// and has to be woken: tens of microseconds, which a call of a millisecond does not feel. A program can make its main
 /// thread one of the pool, with `rayon::ThreadPoolBuilder::new().use_current_thread().build_global()` at its start.
 ///
-/// Softmax, log-softmax and the gradient of integer labels, of 64 MiB and more, not in place and with rows of more than
-/// a tile (2,048 `f32`, 1,024 `f64`), are written past the caches, which could not keep them; not so the gradient under a
-/// softcap, or with label smoothing and class weights together. A caller that reads them next, on a CPU whose caches do
-/// keep them, says so: [`output_read_next`](Self::output_read_next).
+/// Results of 64 MiB and more, not in place, are written past the caches, which could not keep them: log-softmax of more
+/// than 128 classes, softmax and the gradient of integer labels with rows of more than a tile (2,048 `f32`, 1,024 `f64`);
+/// not so the gradient under a softcap, or with label smoothing and class weights together. A caller that reads them
+/// next, on a CPU whose caches do keep them, says so: [`output_read_next`](Self::output_read_next).
 ///
 /// ```
 /// use xent::{Exec, Path, Rows, RowsMut};

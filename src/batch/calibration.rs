@@ -44,7 +44,7 @@ impl<E: Float> SumJob for CalibrationJob<'_, E> {
 
     fn run(&mut self, rows: Range<usize>, _: usize, room: &mut Self::Rooms) -> [f64; SUMS] {
         if are_few(self.logits.classes()) {
-            return self.token.run(SideBySide(FewCalibration { job: self, rows, room }));
+            return self.token.run(SideBySide(&mut FewCalibration { job: self, rows, room }));
         }
         let mut totals = [0.0; SUMS];
         for row in rows {

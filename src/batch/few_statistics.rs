@@ -38,7 +38,7 @@ pub(super) struct FewStatistics<'a, 'r, E: Float> {
     pub(super) room: &'r mut Block<E>,
 }
 
-impl<E: Float> InBlocks<E> for FewStatistics<'_, '_, E> {
+impl<E: Float> InBlocks<E> for &mut FewStatistics<'_, '_, E> {
     type Out = ();
 
     fn rows(&self) -> usize {
@@ -48,6 +48,7 @@ impl<E: Float> InBlocks<E> for FewStatistics<'_, '_, E> {
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) {
         let FewStatistics { logits, targets, map, out, rows, room } = self;
+        let (logits, map, rows) = (*logits, *map, rows.clone());
         let classes = logits.classes();
         let mut least = least();
         let (room, slopes) = room.planes(l, classes, &mut least);
@@ -60,7 +61,7 @@ impl<E: Float> InBlocks<E> for FewStatistics<'_, '_, E> {
             to_planes(l, logits, start, count, room);
             let planes = &mut room[..classes * L::LANES];
             map.cap_planes(l, planes, slopes);
-            let of_block = OfBlock::read(l, ask, labels(l, &targets, start, count), planes);
+            let of_block = OfBlock::read(l, ask, labels(l, targets, start, count), planes);
             of_block.write(l, l.splat(ask.scale), out, (start, count));
             start += count;
         }
@@ -154,7 +155,7 @@ pub(super) struct FewCalibration<'a, 'r, E: Float> {
     pub(super) room: &'r mut Block<E>,
 }
 
-impl<E: Float> InBlocks<E> for FewCalibration<'_, '_, E> {
+impl<E: Float> InBlocks<E> for &mut FewCalibration<'_, '_, E> {
     type Out = [f64; SUMS];
 
     fn rows(&self) -> usize {
@@ -165,7 +166,7 @@ impl<E: Float> InBlocks<E> for FewCalibration<'_, '_, E> {
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
         let CalibrationJob { logits, targets, row_weights, beta, .. } = *self.job;
         let (zero, one, nan) = (l.splat(E::ZERO), l.splat(E::ONE), l.splat(E::NAN));
-        let (rows, classes) = (self.rows, logits.classes());
+        let (rows, classes) = (self.rows.clone(), logits.classes());
         let mut least = least();
         let (room, _) = self.room.planes(l, classes, &mut least);
         let exp = ExpTerm::new(l);

@@ -21,9 +21,9 @@ use core::ops::Range;
 /// What a call reads and writes of size `rows × classes`.
 #[derive(Debug)]
 pub enum Pass<'a, E> {
-    /// LogitMap, read once.
+    /// Logits, read once.
     LossOnly(Rows<'a, E>),
-    /// LogitMap to gradient.
+    /// Logits to gradient.
     Gradient(Io<'a, E>),
 }
 
@@ -135,7 +135,14 @@ impl<E: Float> SumJob for SparseJob<'_, E> {
         if let Some(out) = &mut self.statistics {
             let (logits, targets, map) = (self.pass.logits(), self.targets, self.recipe.logits);
             let rows = rows.clone();
-            self.token.run(SideBySide(FewStatistics { logits, targets, map, out, rows, room }));
+            self.token.run(SideBySide(&mut FewStatistics {
+                logits,
+                targets,
+                map,
+                out,
+                rows,
+                room,
+            }));
         }
         if self.targets.are_none() {
             return [0.0; SUMS];
