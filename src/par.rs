@@ -114,7 +114,7 @@ impl Cut {
 pub(crate) fn run<J: Job>(threads: usize, classes: usize, mut job: J) {
     let cut = cut(threads, job.rows(), classes, J::CUTS_ROWS);
     match cut {
-        Cut { pieces: 1, parts: 1 } => job.run(1),
+        Cut { pieces: 1, parts: 1 } => run_here(&mut job, 1),
         Cut { parts: 1, .. } => in_pieces(job, leaf_rows(classes), cut),
         _ => on_worker(move || in_pieces(job, leaf_rows(classes), cut)),
     }
@@ -126,8 +126,7 @@ pub(crate) fn sum<J: SumJob>(threads: usize, classes: usize, mut job: J) -> Sums
     let cut = cut(threads, rows, classes, J::CUTS_ROWS);
     let parts = cut.parts;
     if rows <= leaf {
-        let mut one = || Sums::One(job.run(0..rows, parts, &mut J::Rooms::default()));
-        if parts > 1 { on_worker(one) } else { one() }
+        if parts > 1 { on_worker(|| sum_of_one(&mut job, parts)) } else { sum_of_one(&mut job, 1) }
     } else if parts > 1 {
         on_worker(move || Sums::Exact(sum_in_pieces(job, leaf, cut)))
     } else {
@@ -145,14 +144,21 @@ pub(crate) fn run_in_pieces<J: Job>(pieces: usize, grain: usize, job: J) {
 /// Halves a job, at a multiple of `grain` rows, until there are so many pieces.
 fn in_pieces<J: Job>(mut job: J, grain: usize, cut: Cut) {
     if cut.pieces <= 1 || job.rows() <= grain {
-        return job.run(cut.parts);
+        return run_here(&mut job, cut.parts);
     }
     let (row, [left, right]) = cut.halves(job.rows(), grain);
     let (head, tail) = job.split_at(row);
     join(|| in_pieces(head, grain, left), || in_pieces(tail, grain, right));
 }
 
-/// The same with leaves of so many rows; returns their sums.
+/// Out of line, as what follows: what rows need besides their buffers is on the stack, and a thread that waits for
+/// another part of the call should not hold it.
+#[inline(never)]
+fn run_here<J: Job>(job: &mut J, parts: usize) {
+    job.run(parts);
+}
+
+/// [`in_pieces`] with leaves of so many rows; returns their sums.
 fn sum_in_pieces<J: SumJob>(job: J, leaf: usize, cut: Cut) -> [ExactSum; SUMS] {
     if cut.pieces <= 1 {
         return sum_of_leaves(job, leaf, cut.parts);
@@ -167,6 +173,12 @@ fn sum_in_pieces<J: SumJob>(job: J, leaf: usize, cut: Cut) -> [ExactSum; SUMS] {
     sums
 }
 
+#[inline(never)]
+fn sum_of_one<J: SumJob>(job: &mut J, parts: usize) -> Sums {
+    Sums::One(job.run(0..job.rows(), parts, &mut J::Rooms::default()))
+}
+
+#[inline(never)]
 fn sum_of_leaves<J: SumJob>(mut job: J, leaf: usize, parts: usize) -> [ExactSum; SUMS] {
     let (mut sums, mut rooms) = ([ExactSum::new(); SUMS], J::Rooms::default());
     let rows = job.rows();
@@ -211,7 +223,24 @@ pub(crate) use threads::{join, on_worker};
 #[cfg(feature = "rayon")]
 mod threads {
     use super::{Cut, leaf_rows};
-    pub(crate) use rayon::join;
+    use std::cell::Cell;
+
+    std::thread_local! {
+        /// How many joins of this thread's calls wait. Meanwhile it may be given another call of the program, which
+        /// lies on top of them on its stack, and so on: such a call is not cut, and waits for nobody.
+        static WAITING: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// Runs both, at the same time if a thread is free.
+    pub(crate) fn join<A: Send, B: Send>(
+        head: impl FnOnce() -> A + Send,
+        tail: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        WAITING.set(WAITING.get() + 1);
+        let both = rayon::join(head, tail);
+        WAITING.set(WAITING.get() - 1);
+        both
+    }
 
     /// Below it, some 30 µs on each of two threads, waking a thread does not pay.
     const WORTH_THREADS: usize = 1 << 17;
@@ -240,6 +269,9 @@ mod threads {
         };
         let most_parts = if cuts_rows { classes / PART_ELEMENTS } else { 1 };
         if rows == 0 || bound == 1 || most_pieces.max(most_parts) < 2 {
+            return Cut { pieces: 1, parts: 1 };
+        }
+        if WAITING.get() > 0 {
             return Cut { pieces: 1, parts: 1 };
         }
         let wanted = match bound {

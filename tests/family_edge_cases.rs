@@ -422,3 +422,32 @@ fn all_label_types_of_images() {
     label_types_of_images::<f32>();
     label_types_of_images::<f64>();
 }
+
+/// What is more than 0, but not in the type, is 0.
+#[test]
+fn options_below_the_smallest_number_are_none() {
+    let call = CrossEntropy::<f32>::new();
+    let pairs = [
+        (call.label_smoothing(1e-46), call),
+        (call.label_smoothing_over_others(1e-46), call),
+        (call.focal(1e-46), call.focal(0.0)),
+    ];
+    for x in [[1.0, -INF, 0.5], [104.0, 0.0, -3.0], [1e20, -3e38, 0.0]] {
+        for (tiny, none) in pairs {
+            assert_eq!(sparse(tiny, 3, &x, &[0]), sparse(none, 3, &x, &[0]), "{x:?} {tiny:?}");
+        }
+    }
+    let rows = Rows::new(&[1.0, 2.0, 0.0], 3).unwrap();
+    assert!(call.calibration(rows, &[2], 1e-18).unwrap().second > 0.6);
+    assert!(call.calibration(rows, &[2], 1e-23).is_err(), "its square is no number of the type");
+}
+
+#[test]
+fn rows_that_weigh_nothing_have_a_gradient_of_exact_zeros() {
+    let call = CrossEntropy::<f32>::new();
+    let smallest = -f64::from(f32::from_bits(1));
+    let [losses, gradient] = sparse(call, 3, &[104.0, f64::NAN, smallest], &[-100]);
+    assert!(losses.iter().chain(&gradient).all(|x| x.to_bits() == 0), "{losses:?} {gradient:?}");
+    let call = call.row_weights(&[0.0]).z_loss(1.0);
+    assert_eq!(sparse(call, 2, &[0.0, 2e38], &[1]), [vec![0.0], vec![0.0; 2]]);
+}

@@ -1,4 +1,4 @@
-//! Batches whose results are written past the caches: the bits of each row are those of the row alone.
+//! Batches whose results are written past the caches: the bits of each row are those of the row alone. Many calls at once.
 
 mod common;
 
@@ -62,4 +62,27 @@ fn rows_of_large_batches_are_the_rows_alone_f32() {
 #[test]
 fn rows_of_large_batches_are_the_rows_alone_f64() {
     large::<f64>();
+}
+
+/// A thread that waits for a part of its call may be given another call, on top of the first: its stack must do.
+#[test]
+fn calls_from_many_tasks_fit_a_stack() {
+    const CLASSES: usize = 1_000;
+    let mut random = Random(8);
+    let logits: Vec<f32> = (0..400 * CLASSES).map(|_| random.normal()).collect();
+    let labels: Vec<u32> = (0..400).collect();
+    let call = || {
+        let rows = Rows::new(&logits, CLASSES).expect("rows");
+        CrossEntropy::new().loss(rows, &labels).expect("loss")
+    };
+    let expected = call().to_bits();
+    // More threads than cores, with the stacks that they have by default: they wait for each other.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(16).build().expect("a pool");
+    pool.install(|| {
+        rayon::scope(|scope| {
+            for _ in 0..3_000 {
+                scope.spawn(|_| assert_eq!(call().to_bits(), expected));
+            }
+        });
+    });
 }

@@ -53,7 +53,9 @@ impl<T: Element> CrossEntropy<'_, T> {
     ) -> Result<Calibration, Error> {
         let (rows, classes) = logits.shape();
         positive::<T>("beta", beta)?;
-        option("beta", beta, (beta * beta).is_normal(), "a number whose square is normal")?;
+        let square = beta * beta;
+        let good = square.is_normal() && square >= T::MIN_POSITIVE.to_f64();
+        option("beta", beta, good, "a number whose square is normal")?;
         for (set, name) in [
             (self.class_weights.is_some(), "class_weights"),
             (self.label_smoothing != 0.0, "label_smoothing"),

@@ -275,13 +275,15 @@ impl<T: Element> CrossEntropy<'_, T> {
     /// The target distribution of a row.
     fn masses(&self, classes: usize) -> Masses {
         let (eps, classes) = (self.label_smoothing, classes as f64);
-        if eps == 0.0 || classes == 1.0 {
+        let masses = if classes == 1.0 {
             Masses::ONE_HOT
         } else if self.smooth_others_only {
             Masses { on_label: 1.0 - eps, on_other: eps / (classes - 1.0) }
         } else {
             Masses { on_label: (1.0 - eps) + eps / classes, on_other: eps / classes }
-        }
+        };
+        // The type may have no number so small: 0 times the infinite loss of a masked class would be NaN.
+        if T::from_f64(masses.on_other) == T::ZERO { Masses::ONE_HOT } else { masses }
     }
 
     /// Checks and runs a call with dense targets.

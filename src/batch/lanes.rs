@@ -214,7 +214,7 @@ impl<E: Float> Recipe<'_, E> {
             let z_ours = E::from_f64(self.logits.scale * self.weighing.z_gradient);
             let (ours, z_ours) =
                 (r.mul(outer, r.splat(self.of_gradient())), r.mul(outer, r.splat(z_ours)));
-            let z_prob = if self.z_loss == 0.0 { zero } else { r.mul(z_ours, z_prob) };
+            let z_prob = if self.z_loss == 0.0 { zero } else { mass_times(r, z_ours, z_prob) };
             let factor = r.mul(r.mul_add(ours, terms.prob, z_prob), nll.max_prob);
             let at_label = r.mul_add(ours, terms.label, r.mul(z_prob, nll.label_prob));
             let row = OfRow { counts: self.counts_in_gradient(r, row.counts), ..row };

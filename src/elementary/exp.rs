@@ -148,9 +148,11 @@ pub(crate) fn pow<E: Float, L: Lanes<E>>(l: L, q: L::V, gamma: f64) -> L::V {
             rest -= 1.0;
         }
     }
-    if rest == 0.0 {
+    let rest = E::from_f64(rest);
+    // Also where the type has no number so small: 0 · ln 0 is none.
+    if rest == E::ZERO {
         return power;
     }
-    let root = exp_below(l, l.mul(l.splat(E::from_f64(rest)), ln(l, q)));
+    let root = exp_below(l, l.mul(l.splat(rest), ln(l, q)));
     l.mul(power, root)
 }

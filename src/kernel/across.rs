@@ -488,10 +488,12 @@ impl<V: Copy> LaneGradient<V> {
         r.select_eq(self.labels, r.splat(E::from_class(class)), self.at_label, other)
     }
 
-    /// NaN, of which there is one, or of a row that does not count or a coefficient that is too large.
+    /// NaN, of which there is one, or of a row that does not count or a coefficient that is too large; of a row that does
+    /// not count all else is 0 without a sign.
     #[inline(always)]
     pub(super) fn settle<E: Float, R: Lanes<E, V = V>>(&self, r: R, g: V) -> V {
-        r.select_eq(g, g, g, self.lost)
+        let g = r.select_eq(g, g, g, self.lost);
+        r.select_eq(self.lost, self.lost, self.lost, g)
     }
 
     /// Whether no gradient can be NaN without a spread.

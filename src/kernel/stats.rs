@@ -62,6 +62,8 @@ impl Stats {
             shortfall: high.shortfall
                 + if low.weight == 0.0 {
                     0.0
+                } else if down == 0.0 {
+                    low.shortfall
                 } else {
                     low.weight.fused_mul_add(-down, low.shortfall)
                 },
