@@ -147,6 +147,15 @@ start=$SECONDS
 TERM=xterm timeout -s KILL -k 1 "${XENT_GUEST_TIMEOUT:-1000}" bochs -q -f "$work/bochsrc" ${debugger[@]+"${debugger[@]}"} \
   </dev/null >"$work/screen" 2>"$work/stderr" &
 emulator=$!
+# Its screen is a terminal that nobody looks at: unread it fills, and then the emulator waits for good.
+{
+  screen=
+  while kill -0 "$emulator" 2>/dev/null && [ -z "$screen" ]; do
+    sleep 1
+    screen=$(sed -n 's/^Bochs connected to screen "\(.*\)"$/\1/p' "$work/screen" "$work/stderr" || true)
+  done
+  if [ -n "$screen" ]; then stty raw -echo <"$screen" && cat <"$screen" >/dev/null || true; fi
+} 2>/dev/null &
 # Holds the pipe open for the loop below until the emulator is gone, even if it never opens it.
 { while kill -0 "$emulator" 2>/dev/null; do sleep 1; done; } >"$work/serial" &
 
