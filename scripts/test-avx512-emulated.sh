@@ -144,7 +144,7 @@ case "$(bochs --help 2>&1)" in *" -rc "*) debugger=(-rc "$work/commands") ;; esa
 
 say "booting (about 15 s), then running $(basename "$binary") $*"
 start=$SECONDS
-TERM=xterm timeout -s KILL -k 1 "${XENT_GUEST_TIMEOUT:-1000}" bochs -q -f "$work/bochsrc" ${debugger[@]+"${debugger[@]}"} \
+TERM=xterm timeout -s KILL -k 1 "${XENT_GUEST_TIMEOUT:-1500}" bochs -q -f "$work/bochsrc" ${debugger[@]+"${debugger[@]}"} \
   </dev/null >"$work/screen" 2>"$work/stderr" &
 emulator=$!
 # Its screen is a terminal that nobody looks at: unread it fills, and then the emulator waits for good.
