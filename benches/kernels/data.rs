@@ -3,6 +3,7 @@
 use crate::common::{HalfAPageOff, Maximum, Random, Real};
 use crate::family::Extra;
 use crate::ops::Op;
+use crate::ports::{self, Exps};
 use xent::oracle::{self, DoubleDouble};
 use xent::{Element, Exec, Rows, RowsMut};
 
@@ -13,18 +14,28 @@ pub trait Number: Element + Maximum + Real {
     const NAME: &'static str;
     /// The smallest normal number.
     const SMALLEST: f64;
+    /// Whether there is a ruler of exponentials.
+    const HAS_EXPONENTIALS: bool;
+    /// The exponentials of all numbers, added up, or written elsewhere, or over them.
+    fn exponentials(exps: Exps<'_, Self>);
 }
 
 impl Number for f32 {
     type Exact = f64;
     const NAME: &'static str = "f32";
     const SMALLEST: f64 = f32::MIN_POSITIVE as f64;
+    const HAS_EXPONENTIALS: bool = cfg!(feature = "simd");
+    fn exponentials(exps: Exps<'_, f32>) {
+        std::hint::black_box(ports::exponentials_of(exps));
+    }
 }
 
 impl Number for f64 {
     type Exact = DoubleDouble;
     const NAME: &'static str = "f64";
     const SMALLEST: f64 = f64::MIN_POSITIVE;
+    const HAS_EXPONENTIALS: bool = false;
+    fn exponentials(_: Exps<'_, f64>) {}
 }
 
 /// The buffers of a shape. All are touched before anything is timed.

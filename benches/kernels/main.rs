@@ -8,7 +8,7 @@
 //!
 //! A benchmark is called `op/dtype/rows x classes/path`, without the blanks. One right after the
 //! other come those of an operation on a shape: its ruler (`read` or `copy` of the same logits: what
-//! the memory allows), the `naive` recipe on std's `exp`, the paths. Every result is checked against
+//! the memory allows), the `exponentials` of the same logits alone, the `naive` recipe on std's `exp`, the paths. Every result is checked against
 //! the oracle before it is timed. After the last, a table on stdout and the same rows as JSON in
 //! `target/xent-bench/kernels.json`, of what was measured in this run and nothing else.
 //!
@@ -110,7 +110,7 @@ fn run<T: Number>(criterion: &mut Criterion, pace: &Pace, shape: &Shape, report:
     for op in shape.operations() {
         let mut group = criterion.benchmark_group(format!("{}/{}/{shape}", op.name(), T::NAME));
         let samples = pace.set(&mut group, shape.elements());
-        for contender in contenders(shape, op) {
+        for contender in contenders::<T>(shape, op) {
             let mut calls = Vec::new();
             let mut checked = false;
             group.bench_function(contender.name(op), |b| {
@@ -141,9 +141,24 @@ fn run<T: Number>(criterion: &mut Criterion, pace: &Pace, shape: &Shape, report:
     }
 }
 
+/// Whether the exponentials alone are timed: of what is written past the caches they would be read first, and be no
+/// bound.
+fn has_exponentials(shape: &Shape, op: Op) -> bool {
+    let past_caches = shape.elements() * size_of::<f32>() >= 64 << 20;
+    match op {
+        Op::LogSumExp | Op::CrossEntropy => true,
+        Op::LogSoftmax | Op::Softmax => !past_caches,
+        Op::CrossEntropyGradient | Op::CrossEntropyGradientInPlace => !past_caches,
+        _ => false,
+    }
+}
+
 /// All that do an operation, in the order in which they are timed.
-fn contenders(shape: &Shape, op: Op) -> Vec<Contender> {
+fn contenders<T: Number>(shape: &Shape, op: Op) -> Vec<Contender> {
     let mut contenders = vec![Contender::Ruler];
+    if T::HAS_EXPONENTIALS && has_exponentials(shape, op) {
+        contenders.push(Contender::Exponentials);
+    }
     if op.naive() == Some(op) {
         contenders.push(Contender::Naive);
     }

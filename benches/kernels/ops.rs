@@ -4,6 +4,7 @@ use crate::common::{Recipe, Ruler};
 use crate::data::{Data, Number};
 use crate::family::{self, Member};
 use crate::pool;
+use crate::ports::Exps;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 use xent::{Exec, Path};
@@ -119,6 +120,8 @@ impl Op {
 pub enum Contender {
     /// What the memory allows: [`Op::ruler`].
     Ruler,
+    /// What their exponentials allow besides: [`ports::exponentials_of`](crate::ports::exponentials_of).
+    Exponentials,
     /// The textbook recipe on std's `exp`.
     Naive,
     /// The crate on one thread.
@@ -134,6 +137,7 @@ impl Contender {
     pub fn name(self, op: Op) -> String {
         match self {
             Contender::Ruler => op.ruler().name().into(),
+            Contender::Exponentials => "exponentials".into(),
             Contender::Naive => "naive".into(),
             Contender::Path(path) => path.name().into(),
             Contender::AllThreads(path) => format!("{path}-all-threads"),
@@ -147,6 +151,15 @@ pub fn call<T: Number>(data: &mut Data<T>, op: Op, contender: Contender) -> f64 
     match contender {
         Contender::Ruler => {
             op.ruler().run(&data.logits, &mut data.out);
+            0.0
+        }
+        Contender::Exponentials => {
+            let (logits, out) = (&data.logits[..], &mut data.out[..]);
+            T::exponentials(match op.ruler() {
+                Ruler::Read => Exps::Sum(logits),
+                Ruler::Copy if op.in_place() => Exps::Over(out),
+                Ruler::Copy => Exps::Into(logits, out),
+            });
             0.0
         }
         Contender::Naive => {

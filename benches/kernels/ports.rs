@@ -1,5 +1,5 @@
-//! What the processor's ports allow, whatever the memory does: the reason why a target may be out of reach of a
-//! machine.
+//! What the exponentials alone take, over the same logits or over the first-level cache: the reason why a target may be
+//! out of reach of a machine.
 
 #[cfg(feature = "simd")]
 use crate::pool;
@@ -50,12 +50,12 @@ pub fn exponentials() -> Option<Exponentials> {
     const CALLS: usize = 20_000;
     let x: Vec<f32> = (0..ELEMENTS).map(|i| -((i % 97) as f32) / 16.0).collect();
     let arch = pulp::Arch::new();
-    let sum = arch.dispatch(SumOfExps(&x));
+    let sum = exponentials_of(Exps::Sum(&x));
     let expected: f64 = x.iter().map(|&x| f64::from(x).exp()).sum();
     assert!((f64::from(sum) - expected).abs() < 1e-5 * expected, "{sum}, not {expected}");
     let calls = || {
         for _ in 0..CALLS {
-            black_box(arch.dispatch(SumOfExps(black_box(&x))));
+            black_box(arch.dispatch(Exps::Sum(black_box(&x))));
         }
     };
     let one = least(calls);
@@ -74,40 +74,107 @@ pub fn exponentials() -> Option<Exponentials> {
 #[cfg(feature = "simd")]
 const ELEMENTS: usize = 4096;
 
+/// Where the exponentials of some logits go.
+pub enum Exps<'a, T> {
+    /// They are added up.
+    Sum(&'a [T]),
+    /// They are written.
+    Into(&'a [T], &'a mut [T]),
+    /// They are written over the logits.
+    Over(&'a mut [T]),
+}
+
+/// The least that a loss or a softmax does to its logits, and nothing else: each is read, and its exponential taken.
 #[cfg(feature = "simd")]
-struct SumOfExps<'a>(&'a [f32]);
+pub fn exponentials_of(exps: Exps<'_, f32>) -> f32 {
+    pulp::Arch::new().dispatch(exps)
+}
+
+/// The ruler is written for vectors.
+#[cfg(not(feature = "simd"))]
+pub fn exponentials_of(_: Exps<'_, f32>) -> f32 {
+    0.0
+}
+
+/// `2^f` by a polynomial of degree 5, times a power of two by a shift: what any kernel needs at the least for 24 bits.
+#[cfg(feature = "simd")]
+struct Exp<S: pulp::Simd> {
+    floor: S::f32s,
+    log2_e: S::f32s,
+    /// Adding it rounds, and leaves the biased exponent in the low bits.
+    magic: S::f32s,
+    bits: S::u32s,
+    c: [S::f32s; 6],
+}
 
 #[cfg(feature = "simd")]
-impl pulp::WithSimd for SumOfExps<'_> {
+impl<S: pulp::Simd> Exp<S> {
+    #[inline(always)]
+    fn new(simd: S) -> Self {
+        const LN_2: f32 = std::f32::consts::LN_2;
+        let splat = |x: f32| simd.splat_f32s(black_box(x));
+        let [c5, c4, c3] = [1.327_461_7e-3, 9.671_572e-3, 5.550_699_7e-2];
+        Exp {
+            floor: splat(-87.0),
+            log2_e: splat(std::f32::consts::LOG2_E),
+            magic: splat(12_583_039.0),
+            bits: simd.splat_u32s(black_box(23)),
+            c: [splat(c5), splat(c4), splat(c3), splat(0.240_222_41), splat(LN_2), splat(1.0)],
+        }
+    }
+
+    #[inline(always)]
+    fn of(&self, simd: S, x: S::f32s) -> S::f32s {
+        let Exp { floor, log2_e, magic, bits, c: [c5, c4, c3, c2, c1, c0] } = *self;
+        let u = simd.max_f32s(floor, x);
+        let z = simd.mul_add_f32s(u, log2_e, magic);
+        let f = simd.mul_add_f32s(u, log2_e, simd.sub_f32s(magic, z));
+        let p = simd.mul_add_f32s(c5, f, c4);
+        let p = simd.mul_add_f32s(p, f, c3);
+        let p = simd.mul_add_f32s(p, f, c2);
+        let p = simd.mul_add_f32s(p, f, c1);
+        let p = simd.mul_add_f32s(p, f, c0);
+        let power = simd.wrapping_dyn_shl_u32s(bytemuck::cast(z), bits);
+        simd.mul_f32s(p, bytemuck::cast(power))
+    }
+}
+
+#[cfg(feature = "simd")]
+impl pulp::WithSimd for Exps<'_, f32> {
     type Output = f32;
 
-    /// `2^f` by a polynomial of degree 5, times a power of two by a shift: what any kernel needs at the least for
-    /// 24 bits.
+    /// Whole blocks of registers: what is left behind them is too little to matter.
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, simd: S) -> f32 {
         const SIDE_BY_SIDE: usize = 8;
-        let splat = |x: f32| simd.splat_f32s(x);
-        let (floor, log2_e) = (splat(-87.0), splat(black_box(std::f32::consts::LOG2_E)));
-        // Adding it rounds, and leaves the biased exponent in the low bits.
-        let magic = splat(black_box(12_583_039.0));
-        let bits = simd.splat_u32s(black_box(23));
-        const LN_2: f32 = std::f32::consts::LN_2;
-        let c = [1.327_461_7e-3, 9.671_572e-3, 5.550_699_7e-2, 0.240_222_41, LN_2, 1.0];
-        let [c5, c4, c3, c2, c1, c0] = black_box(c).map(splat);
-        let (registers, _) = S::as_simd_f32s(self.0);
-        let mut sums = [splat(0.0); SIDE_BY_SIDE];
-        for block in registers.chunks_exact(SIDE_BY_SIDE) {
-            for (sum, &x) in sums.iter_mut().zip(block) {
-                let u = simd.max_f32s(floor, x);
-                let z = simd.mul_add_f32s(u, log2_e, magic);
-                let f = simd.mul_add_f32s(u, log2_e, simd.sub_f32s(magic, z));
-                let p = simd.mul_add_f32s(c5, f, c4);
-                let p = simd.mul_add_f32s(p, f, c3);
-                let p = simd.mul_add_f32s(p, f, c2);
-                let p = simd.mul_add_f32s(p, f, c1);
-                let p = simd.mul_add_f32s(p, f, c0);
-                let power = simd.wrapping_dyn_shl_u32s(bytemuck::cast(z), bits);
-                *sum = simd.add_f32s(*sum, simd.mul_f32s(p, bytemuck::cast(power)));
+        let exp = Exp::new(simd);
+        let mut sums = [simd.splat_f32s(0.0); SIDE_BY_SIDE];
+        match self {
+            Exps::Sum(x) => {
+                let (registers, _) = S::as_simd_f32s(x);
+                for block in registers.chunks_exact(SIDE_BY_SIDE) {
+                    for (sum, &x) in sums.iter_mut().zip(block) {
+                        *sum = simd.add_f32s(*sum, exp.of(simd, x));
+                    }
+                }
+            }
+            Exps::Into(x, out) => {
+                let (registers, _) = S::as_simd_f32s(x);
+                let (out, _) = S::as_mut_simd_f32s(out);
+                let out = out.chunks_exact_mut(SIDE_BY_SIDE);
+                for (block, out) in registers.chunks_exact(SIDE_BY_SIDE).zip(out) {
+                    for (out, &x) in out.iter_mut().zip(block) {
+                        *out = exp.of(simd, x);
+                    }
+                }
+            }
+            Exps::Over(x) => {
+                let (registers, _) = S::as_mut_simd_f32s(x);
+                for block in registers.chunks_exact_mut(SIDE_BY_SIDE) {
+                    for x in block {
+                        *x = exp.of(simd, *x);
+                    }
+                }
             }
         }
         let mut total = sums[0];

@@ -74,7 +74,9 @@ impl Caller {
         match contender {
             Contender::AllThreads(_) => Caller::InThePool,
             Contender::FromOutside(_) => Caller::Outside,
-            Contender::Path(_) | Contender::Naive | Contender::Ruler => Caller::Alone,
+            Contender::Path(_) | Contender::Naive | Contender::Ruler | Contender::Exponentials => {
+                Caller::Alone
+            }
         }
     }
 
@@ -100,6 +102,7 @@ struct Row<'a> {
     naive: Option<&'a Measured>,
     paths: Vec<(Path, &'a Measured)>,
     ruler: Option<&'a Measured>,
+    exponentials: Option<&'a Measured>,
     /// The best path on one thread.
     one_thread: Option<&'a Measured>,
     /// Plain cross-entropy on the preferred path, of what is held against it.
@@ -179,7 +182,7 @@ impl Report {
                 Contender::Path(path)
                 | Contender::AllThreads(path)
                 | Contender::FromOutside(path) => Some(path),
-                Contender::Naive | Contender::Ruler => None,
+                Contender::Naive | Contender::Ruler | Contender::Exponentials => None,
             };
             let same = |row: &Row<'_>| {
                 (row.op, row.dtype, row.shape, row.caller)
@@ -196,6 +199,7 @@ impl Report {
                         .and_then(|naive| self.find(measured, naive, Contender::Naive)),
                     paths: vec![],
                     ruler: self.find(measured, op, Contender::Ruler),
+                    exponentials: self.find(measured, op, Contender::Exponentials),
                     one_thread: path
                         .and_then(|path| self.find(measured, op, Contender::Path(path))),
                     plain: op.plain().and_then(|plain| {
@@ -307,6 +311,7 @@ impl Report {
                     "naive": row.naive.map(time),
                     "ruler": row.op.ruler().name(),
                     "ruler_time": row.ruler.map(time),
+                    "exponentials_time": row.exponentials.map(time),
                     "times_over_scalar": row.over_scalar(),
                     "times_over_naive": row.over(row.naive),
                     "times_over_one_thread": row.caller.name().map(|_| row.over(row.one_thread)),
