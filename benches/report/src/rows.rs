@@ -50,7 +50,7 @@ pub struct KernelRow {
     pub naive: Option<Time>,
     pub ruler: String,
     pub ruler_time: Option<Time>,
-    pub exponentials_time: Option<Time>,
+    pub exponentials_least: Option<f64>,
     pub times_over_one_thread: Option<f64>,
     pub ratio_to_plain: Option<f64>,
 }

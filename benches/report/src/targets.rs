@@ -80,9 +80,6 @@ const TARGETS: &[Target] = &[
     target(GRADIENT, 64, 1_000, OfAvx512(0.55)),
 ];
 
-/// Nanoseconds of an exponential where the targets in nanoseconds were set: the middle of 0.09 to 0.12.
-const EXPONENTIAL_NS: f64 = 0.105;
-
 /// The share of the exponentials that an operation needs at the least: that of the largest logit is known.
 fn share_of_exponentials(target: &Target) -> f64 {
     let classes = target.classes as f64;
@@ -94,11 +91,10 @@ pub fn table(kernels: &Kernels) -> String {
     let avx512 = kernels.paths().contains(&"avx512");
     let share = if avx512 { 1.0 } else { 0.55 };
     let mut lines = vec![
-        "| operation | dtype | rows × classes | target | measured | bound | in exponentials | |"
-            .to_owned(),
-        "|---|---|---|---|---|---|---|---|".to_owned(),
+        "| operation | dtype | rows × classes | target | measured | bound | |".to_owned(),
+        "|---|---|---|---|---|---|---|".to_owned(),
     ];
-    let (mut met, mut measured, mut beyond, mut as_fast) = (0, 0, 0, 0);
+    let (mut met, mut measured, mut beyond) = (0, 0, 0);
     for target in TARGETS {
         let row = |caller: Option<&str>| {
             kernels.rows.iter().find(|row| {
@@ -109,16 +105,8 @@ pub fn table(kernels: &Kernels) -> String {
         };
         let best = |row: &KernelRow| kernels.best(row).map(|time| time.median);
         let one = row(None);
-        let exponential = one.and_then(|row| row.exponentials_time).map(|time| time.median);
-        let least = exponential.map(|ns| ns * share_of_exponentials(target));
-        // What was reached and what is wanted, in exponentials of the machine of each.
-        let in_exponentials = match target.limit {
-            Ns(ns) if target.dtype == "f32" => {
-                let reached = one.and_then(best).and_then(|t| Some(t / exponential?));
-                reached.map(|reached| (reached, ns / EXPONENTIAL_NS))
-            }
-            _ => None,
-        };
+        let exponentials = one.and_then(|row| row.exponentials_least);
+        let least = exponentials.map(|ns| ns * share_of_exponentials(target));
         let (wanted, reached, bound, at_most) = match target.limit {
             Ns(ns) => {
                 let limit = ns / share;
@@ -163,24 +151,17 @@ pub fn table(kernels: &Kernels) -> String {
                 met += usize::from(within(figure));
                 let out_of_reach = !within(figure) && bound.is_some_and(|bound| !within(bound));
                 beyond += usize::from(out_of_reach);
-                let at_this_speed =
-                    in_exponentials.is_some_and(|(reached, limit)| reached <= limit);
-                as_fast += usize::from(at_this_speed && !within(figure) && !out_of_reach);
-                let verdict = match (within(figure), out_of_reach, at_this_speed) {
-                    (true, ..) => "met",
-                    (_, true, _) => "out of reach here",
-                    (.., true) => "met in exponentials",
+                let verdict = match (within(figure), out_of_reach) {
+                    (true, _) => "met",
+                    (_, true) => "out of reach here",
                     _ => "**not met**",
                 };
                 (three_digits(figure), verdict)
             }
         };
         let bound = bound.map_or("–".to_owned(), three_digits);
-        let in_exponentials = in_exponentials.map_or("–".to_owned(), |(reached, limit)| {
-            format!("{} (≤ {})", three_digits(reached), three_digits(limit))
-        });
         lines.push(format!(
-            "| `{}` | {} | {} × {} | {wanted} | {figure} | {bound} | {in_exponentials} | {verdict} |",
+            "| `{}` | {} | {} × {} | {wanted} | {figure} | {bound} | {verdict} |",
             target.op, target.dtype, target.rows, target.classes
         ));
     }
@@ -192,10 +173,8 @@ pub fn table(kernels: &Kernels) -> String {
     };
     format!(
         "{translated} {met} of {measured} measured targets are met, {beyond} out of reach of this \
-         machine: the bound, what the exponentials of the same logits alone give in a loop that does nothing else, misses \
-         them too. {as_fast} more would be met on a machine whose exponential takes {EXPONENTIAL_NS} ns, the \
-         middle of the 0.09 to 0.12 ns for which times were set: `in exponentials` is the time over that of one \
-         here, and the target over that of one there.\n\n{}",
+         machine: the bound, what the exponentials of the same logits alone give in a loop that does nothing \
+         else, misses them too.\n\n{}",
         lines.join("\n")
     )
 }
