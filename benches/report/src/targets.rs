@@ -174,7 +174,9 @@ pub fn table(kernels: &Kernels) -> String {
     format!(
         "{translated} {met} of {measured} measured targets are met, {beyond} out of reach of this \
          machine: the bound, what the exponentials of the same logits alone give in a loop that does nothing \
-         else, misses them too.\n\n{}",
+         else, misses them too. It reads each logit, and adds its exponential up or, where the operation writes, \
+         writes it; the least of the samples beside the operation counts. In memory, where that loop asks for \
+         nothing ahead, it is no bound.\n\n{}",
         lines.join("\n")
     )
 }
