@@ -241,7 +241,8 @@ fn in_place_gives_the_bits_of_the_call_beside_the_logits() {
 }
 
 fn rows_alone<T: Num>() {
-    for (rows, classes) in [(12, 1), (12, 2), (21, 10), (12, 65), (10, PartialRow::<T>::tile() + 3)]
+    for (rows, classes) in
+        [(12, 1), (12, 2), (21, 10), (12, 65), (9, 128), (10, PartialRow::<T>::tile() + 3)]
     {
         for path in paths() {
             let mut args = specials(Args::<T>::new(rows, classes, 1, path));

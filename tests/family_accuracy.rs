@@ -60,7 +60,7 @@ impl Meter {
 }
 
 fn classes() -> &'static [usize] {
-    if small() { &[1, 2, 3, 17, 100] } else { &[1, 2, 3, 17, 100, 1025, 5000] }
+    if small() { &[1, 2, 3, 17, 100] } else { &[1, 2, 3, 17, 100, 2049, 5000] }
 }
 
 /// All kinds of rows, wider margins for `f64`, and a masked row that is confident too.

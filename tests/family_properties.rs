@@ -575,8 +575,8 @@ proptest! {
     fn parts_of_any_start_are_merged_or_refused(
         firsts in prop::collection::vec(
             (
-                select(vec![0, 1, 2048, 1024, 4096, 3072, 1 << 30, 1 << 31, usize::MAX - 1023]),
-                select(vec![0_usize, 1, 33, 1024, 2048, 2049]),
+                select(vec![0, 1, 4096, 2048, 8192, 6144, 1 << 30, 1 << 31, usize::MAX - 2047]),
+                select(vec![0_usize, 1, 33, 2048, 4096, 4097]),
             ),
             0..6,
         ),

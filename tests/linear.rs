@@ -244,7 +244,7 @@ fn unfused<T: Fused>(
     let before = T::of(before);
     let g = |r: usize, j: usize| g[r * c + j];
     // Classes of more than a tile of statistics in two halves, whose sums are added.
-    let half = if c <= 8192 / size_of::<T>() { c } else { c / 2 / 64 * 64 };
+    let half = if c <= 16384 / size_of::<T>() { c } else { c / 2 / 64 * 64 };
     let mut of_input = product((n, half, d), g, w, |_, _| Some(before), 256);
     if half < c {
         let (g, w) = (|r, j| g(r, half + j), |j, i| w(half + j, i));
@@ -545,7 +545,7 @@ fn losses_and_gradients_are_those_of_the_oracle() {
 #[test]
 fn gradients_are_the_slopes_of_the_loss() {
     let h = 2.0_f64.powi(-14);
-    for (rows, classes, width) in [(9, 11, 6), (5, 1500, 7)] {
+    for (rows, classes, width) in [(9, 11, 6), (5, 5000, 7)] {
         let problem = Problem::<f64>::new(rows, classes, width, 2, 5);
         for options in OPTIONS {
             let loss = |problem: &Problem<f64>| {
@@ -654,7 +654,7 @@ fn edge_cases<T: Num>() {
     }
 
     // A NaN in a row that counts: that row, and the parameters. One in an ignored row: nothing.
-    let mut problem = Problem::<T>::new(6, 3000, 5, 0, 2);
+    let mut problem = Problem::<T>::new(6, 6000, 5, 0, 2);
     problem.labels[1] = -100;
     let stride = problem.input.stride;
     problem.input.data[stride] = T::of(f64::NAN);
@@ -707,7 +707,7 @@ fn parts_of_a_batch_merge_to_the_whole() {
 
 #[test]
 fn one_gradient_alone_has_the_bits_of_all() {
-    let problem = Problem::<f32>::new(20, 3000, 9, 2, 4);
+    let problem = Problem::<f32>::new(20, 6000, 9, 2, 4);
     for bytes in [2 << 20, 64 << 20] {
         let head = problem.call("smoothing").linear(problem.weight.view()).scratch(bytes);
         let all = problem.run(&head).expect("good");

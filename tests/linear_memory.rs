@@ -55,7 +55,7 @@ const AROUND: usize = 4096;
 fn a_call_stays_within_its_budget() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().expect("a pool");
     pool.broadcast(|_| ());
-    for (rows, classes, width) in [(700, 5000, 48), (2000, 300, 20), (900, 2049, 300)] {
+    for (rows, classes, width) in [(700, 5000, 48), (2000, 300, 20), (900, 4097, 300)] {
         let x: Vec<f32> = (0..rows * width).map(|i| (i % 17) as f32 / 8.0 - 1.0).collect();
         let w: Vec<f32> = (0..classes * width).map(|i| (i % 23) as f32 / 32.0 - 0.3).collect();
         let (mut dx, mut dw, mut db) = (x.clone(), w.clone(), vec![0.0; classes]);

@@ -6,7 +6,7 @@ use super::few_dense::FewDense;
 use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical, masses};
 use super::room::Room;
 use super::sparse::Pass;
-use super::{Weighing, rows_together, split_rows};
+use super::{Weighing, rows_with_room, split_rows};
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::argmax::Largest;
@@ -82,7 +82,7 @@ impl<E: Float> SumJob for DenseJob<'_, E> {
             let rooms = &mut rooms.blocks;
             return token.run(SideBySide(&mut FewDense { job: self, rows, rooms }));
         }
-        let together = rows_together(5 * E::TILE / 4, classes);
+        let together = rows_with_room::<E>(classes);
         let mut totals = [0.0; SUMS];
         let mut start = rows.start;
         while start < rows.end {
@@ -156,12 +156,12 @@ impl<E: Float> DenseJob<'_, E> {
         match &mut self.pass {
             Pass::LossOnly(logits) => {
                 (of_targets, read.tops) = sums(*logits);
-                let asked = AskRows { start, count, group: count, ask, labels: Some(&read.tops) };
+                let asked = AskRows { start, count, ask, labels: Some(&read.tops) };
                 asked.of_rows(token, *logits, &mut others);
             }
             Pass::Gradient(io) if recipe.logits.softcap.is_none() => {
                 (of_targets, read.tops) = sums(io.source());
-                let asked = AskRows { start, count, group: count, ask, labels: Some(&read.tops) };
+                let asked = AskRows { start, count, ask, labels: Some(&read.tops) };
                 asked.into_rows(token, io, &mut others);
             }
             Pass::Gradient(io) => {
@@ -171,7 +171,7 @@ impl<E: Float> DenseJob<'_, E> {
                 (of_targets, read.tops) = sums(io.target().as_rows());
                 let all = 0..io.shape().0;
                 let io = &mut Io::InPlace(io.target().between(all));
-                let asked = AskRows { start, count, group: count, ask, labels: Some(&read.tops) };
+                let asked = AskRows { start, count, ask, labels: Some(&read.tops) };
                 asked.into_rows(token, io, &mut others);
             }
         }

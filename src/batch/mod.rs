@@ -7,6 +7,7 @@ mod few;
 mod few_backward;
 mod few_dense;
 mod few_functions;
+mod few_rows;
 mod few_statistics;
 mod lanes;
 #[cfg(feature = "linear")]
@@ -23,6 +24,7 @@ mod statistics;
 mod strided;
 mod two_classes;
 
+use crate::elem::Float;
 use crate::loss::row::TOGETHER;
 
 pub use crate::kernel::dense::Mass;
@@ -45,6 +47,11 @@ const ELEMENTS_TOGETHER: usize = 4096;
 /// Rows of so many classes that are worked on at once, if they may have so many elements.
 fn rows_together(elements: usize, classes: usize) -> usize {
     (elements / classes).clamp(1, TOGETHER)
+}
+
+/// The same, if they have room of their own besides: it takes its share of that cache.
+fn rows_with_room<E: Float>(classes: usize) -> usize {
+    rows_together(5 * E::TILE / 8, classes)
 }
 
 /// What the gradients of a call are multiplied by: the upstream gradient over the divisor.

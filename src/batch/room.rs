@@ -2,7 +2,7 @@
 
 use crate::elem::Float;
 
-/// Room for two tiles, cleared when it is first asked for.
+/// Room for a tile, cleared when it is first asked for.
 pub(crate) struct Room<E: Float>(Option<E::Scratch>);
 
 impl<E: Float> Room<E> {

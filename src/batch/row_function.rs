@@ -85,8 +85,7 @@ impl ReadRows {
     ) -> Self {
         let mut stats = [Stats::NONE; TOGETHER];
         if logits.classes() <= E::TILE {
-            let group = rows_together(ELEMENTS_TOGETHER, logits.classes());
-            let rows = AskRows { start, count, group, ask: Ask::PLAIN, labels: None };
+            let rows = AskRows { start, count, ask: Ask::PLAIN, labels: None };
             token.run(StatsOfRows { logits, rows, out: &mut stats });
         } else {
             for (row, stats) in (start..start + count).zip(&mut stats) {
@@ -198,7 +197,7 @@ impl<E: Float> MapJob<'_, E> {
     fn softmax_of_tiles(&mut self, rows: Range<usize>) {
         let mut stats = [Stats::NONE; TOGETHER];
         let (start, count) = (rows.start, rows.len());
-        let ask = AskRows { start, count, group: count, ask: Ask::PLAIN, labels: None };
+        let ask = AskRows { start, count, ask: Ask::PLAIN, labels: None };
         self.token.run(StatsIntoRows { io: &mut self.io, rows: ask, out: &mut stats });
         for (row, stats) in rows.zip(stats) {
             let mut io = self.io.row(row);

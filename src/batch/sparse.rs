@@ -5,7 +5,7 @@ use super::few::{FewClasses, SideBySide, are_few};
 use super::few_statistics::FewStatistics;
 use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical};
 use super::statistics::{Block, RowStatistics, first_of};
-use super::{ELEMENTS_TOGETHER, Weighing, long_row, rows_together, split_rows};
+use super::{ELEMENTS_TOGETHER, Weighing, long_row, rows_together, rows_with_room, split_rows};
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::gradient::Gradient;
@@ -271,8 +271,7 @@ impl<E: Float> SparseJob<'_, E> {
             block.classes[i] = self.targets.class(row);
         }
         let (ask, count) = (self.recipe.ask(0), end - start);
-        let group = self.recipe.together(width);
-        let asked = AskRows { start, count, group, ask, labels: Some(&block.classes) };
+        let asked = AskRows { start, count, ask, labels: Some(&block.classes) };
         let logits = self.recipe.logits;
         let mut stats = [Stats::NONE; TOGETHER];
         let labels = match &mut self.pass {
@@ -382,11 +381,10 @@ impl<E: Float> AskRows<'_, E> {
 }
 
 impl<'a, E: Float> Recipe<'a, E> {
-    /// Rows that are worked on at once; the slopes of a cap take their share of the first-level cache, and their room
-    /// holds two tiles.
+    /// Rows that are worked on at once; the slopes of a cap have room of their own.
     fn together(&self, classes: usize) -> usize {
         match self.logits.softcap {
-            Some(_) => rows_together(5 * E::TILE / 4, classes),
+            Some(_) => rows_with_room::<E>(classes),
             None => rows_together(ELEMENTS_TOGETHER, classes),
         }
     }

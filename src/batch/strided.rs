@@ -77,7 +77,7 @@ const FEW: usize = 16;
 
 /// Whether positions go block by block: few classes, or so few positions that the second-level cache holds them.
 fn in_blocks<E: Float>(classes: usize, inner: usize) -> bool {
-    classes <= FEW || classes <= MOST_CLASSES && classes * inner <= 64 * E::TILE
+    classes <= FEW || classes <= MOST_CLASSES && classes * inner <= 32 * E::TILE
 }
 
 /// A checked call: sums the losses and the z-losses. Its rows are outer indices.

@@ -1,12 +1,14 @@
-//! The statistics pass over some rows of at most a tile, which are in the first-level cache together.
+//! The statistics pass over some rows of at most a tile.
 //!
-//! The largest logits of a group come before the sums of any in it: a sum waits for the largest of its row, and the
-//! next row for neither.
+//! The largest logit of a row is looked for before the sum of the row ahead of it: a sum waits for the largest of its
+//! row, but not for what was found a row ago. What reads and what computes take turns in short steps, so that the CPU's
+//! own prefetching keeps up; on a Zen 4 a row's cache lines arrive while the one before it is summed, whether they
+//! come from the second-level cache or the third.
 
 use super::stats::{Ask, Frame, Stats};
 use crate::elem::Float;
 use crate::elementary::ExpTerm;
-use crate::isa::{Kernel, Lanes};
+use crate::isa::{Kernel, Lanes, Register};
 use crate::view::{Io, Rows};
 
 /// Which rows, and what is asked of them.
@@ -15,42 +17,108 @@ pub(crate) struct AskRows<'a, E> {
     /// The first of them, and how many.
     pub(crate) start: usize,
     pub(crate) count: usize,
-    /// Rows that stay in the first-level cache until they are read again: a group.
-    pub(crate) group: usize,
     /// Of each; no moments.
     pub(crate) ask: Ask<'a, E>,
     /// The class that each leaves out, or nothing of a row that is not read. Without them all are read in full.
     pub(crate) labels: Option<&'a [Option<usize>]>,
 }
 
-impl<E: Float> AskRows<'_, E> {
-    /// Calls `f` with the index, the number and what is asked of each row in the group from an index on.
+impl<'a, E: Float> AskRows<'a, E> {
+    /// What is asked of a row, if it is read.
     #[inline(always)]
-    fn each(self, from: usize, mut f: impl FnMut(usize, usize, Ask<'_, E>)) {
-        for i in from..self.count.min(from.saturating_add(self.group)) {
-            let ask = match self.labels {
-                None => self.ask,
-                Some(labels) if labels[i].is_some() => Ask { excluded: labels[i], ..self.ask },
-                Some(_) => continue,
-            };
-            f(i, self.start + i, ask);
+    fn of(&self, i: usize) -> Option<Ask<'a, E>> {
+        match self.labels {
+            None => Some(self.ask),
+            Some(labels) if labels[i].is_some() => Some(Ask { excluded: labels[i], ..self.ask }),
+            Some(_) => None,
         }
     }
+}
 
-    /// All but the sum of each row of a group.
+/// Rows whose exponentials are added up.
+trait RowSums<E: Float> {
+    fn rows(&self) -> Rows<'_, E>;
+    /// The sum of a row; what lies `ahead` bytes further is asked for.
+    fn sum<L: Lanes<E>>(
+        &mut self,
+        l: L,
+        row: usize,
+        frame: &Frame<E>,
+        scale: E,
+        exp: &ExpTerm<Register<E, L>>,
+        ahead: usize,
+    ) -> f64;
+}
+
+/// Bytes that are read ahead of their use, in whole rows: a quarter of a first-level cache of 32 KiB.
+const AHEAD: usize = 8 << 10;
+
+/// The statistics of each row.
+#[inline(always)]
+fn stats<E: Float, L: Lanes<E>>(
+    l: L,
+    asked: AskRows<'_, E>,
+    mut of: impl RowSums<E>,
+    out: &mut [Stats],
+) {
+    let exp = ExpTerm::new(l.register());
+    let bytes = of.rows().classes().max(1) * size_of::<E>();
+    let stride = of.rows().stride().wrapping_mul(size_of::<E>());
+    let early = usize::from(bytes <= AHEAD);
+    let ahead = (AHEAD / bytes).max(1 + early).wrapping_mul(stride);
+    for next in 0..asked.count + early {
+        if next < asked.count
+            && let Some(ask) = asked.of(next)
+        {
+            out[next] = Frame::new(l, of.rows().row(asked.start + next), ask).stats;
+        }
+        if let Some(i) = next.checked_sub(early)
+            && let Some(ask) = asked.of(i)
+        {
+            let frame = Frame::of(out[i], ask);
+            out[i].sum = of.sum(l, asked.start + i, &frame, ask.scale, &exp, ahead);
+        }
+    }
+}
+
+impl<E: Float> RowSums<E> for Rows<'_, E> {
     #[inline(always)]
-    fn largest<L: Lanes<E>>(self, l: L, from: usize, logits: Rows<'_, E>, out: &mut [Stats]) {
-        self.each(
-            from,
-            #[inline(always)]
-            |i, row, ask| out[i] = Frame::new(l, logits.row(row), ask).stats,
-        );
+    fn rows(&self) -> Rows<'_, E> {
+        *self
     }
 
-    /// Bytes from a row to the one that takes its place in the next group.
     #[inline(always)]
-    fn ahead(self, stride: usize) -> usize {
-        self.group.min(self.count).wrapping_mul(stride).wrapping_mul(size_of::<E>())
+    fn sum<L: Lanes<E>>(
+        &mut self,
+        l: L,
+        row: usize,
+        frame: &Frame<E>,
+        scale: E,
+        exp: &ExpTerm<Register<E, L>>,
+        ahead: usize,
+    ) -> f64 {
+        frame.sum(l, scale, exp, self.row(row), ahead)
+    }
+}
+
+/// They are left in the target.
+impl<E: Float> RowSums<E> for &mut Io<'_, E> {
+    #[inline(always)]
+    fn rows(&self) -> Rows<'_, E> {
+        self.source()
+    }
+
+    #[inline(always)]
+    fn sum<L: Lanes<E>>(
+        &mut self,
+        l: L,
+        row: usize,
+        frame: &Frame<E>,
+        scale: E,
+        exp: &ExpTerm<Register<E, L>>,
+        ahead: usize,
+    ) -> f64 {
+        frame.sum_into(l, scale, exp, &mut self.row(row), ahead)
     }
 }
 
@@ -66,22 +134,7 @@ impl<E: Float> Kernel<E> for StatsOfRows<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) {
-        let StatsOfRows { logits, rows, out } = self;
-        let exp = ExpTerm::new(l.register());
-        let ahead = rows.ahead(logits.stride());
-        let mut from = 0;
-        while from < rows.count {
-            rows.largest(l, from, logits, out);
-            rows.each(
-                from,
-                #[inline(always)]
-                |i, row, ask| {
-                    let frame = Frame::of(out[i], ask);
-                    out[i].sum = frame.sum(l, ask.scale, &exp, logits.row(row), ahead);
-                },
-            );
-            from = from.saturating_add(rows.group);
-        }
+        stats(l, self.rows, self.logits, self.out);
     }
 }
 
@@ -97,23 +150,6 @@ impl<E: Float> Kernel<E> for StatsIntoRows<'_, '_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) {
-        let StatsIntoRows { io, rows, out } = self;
-        let exp = ExpTerm::new(l.register());
-        let logits = io.source();
-        let ahead = rows.ahead(logits.stride());
-        let mut from = 0;
-        while from < rows.count {
-            rows.largest(l, from, io.source(), out);
-            rows.each(
-                from,
-                #[inline(always)]
-                |i, row, ask| {
-                    let frame = Frame::of(out[i], ask);
-                    let io = &mut io.row(row);
-                    out[i].sum = frame.sum_into(l, ask.scale, &exp, io, ahead);
-                },
-            );
-            from = from.saturating_add(rows.group);
-        }
+        stats(l, self.rows, self.io, self.out);
     }
 }

@@ -315,7 +315,7 @@ fn margin<T: Sample>(x: &[T], y: usize) -> f64 {
 
 /// The error of a sum of `n` terms, in units of roundoff of the sum of their sizes.
 ///
-/// A term passes through at most 64 additions in its lane of a tile, log2 of the lanes in the tree
+/// A term passes through at most 128 additions in its lane of a tile, log2 of the lanes in the tree
 /// over them, one rounding of the whole sum, and, in `f64`, one addition for each tile.
 ///
 /// The backward forms are then bounded by:

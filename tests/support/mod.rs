@@ -18,7 +18,7 @@ pub trait Sample: Element + PartialOrd + Debug {
     /// Elements of the virtual vector.
     const VIRTUAL_LANES: usize;
     /// Elements that are summed in the type itself.
-    const TILE_LENGTH: usize = 64 * Self::VIRTUAL_LANES;
+    const TILE_LENGTH: usize = 128 * Self::VIRTUAL_LANES;
     const MIN: Self;
     const NEG_INF: Self;
     const INF: Self;
