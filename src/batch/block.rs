@@ -13,7 +13,7 @@ use crate::view::Rows;
 use crate::walk::put;
 
 /// Elements in a block of very few classes, and of a few: clearing more room would take longer than a few rows.
-const LEAST: usize = 512;
+pub(super) const LEAST: usize = 512;
 const LITTLE: usize = 1024;
 
 /// Room for few rows where it is used: in an `Option` it would be copied when it is filled.

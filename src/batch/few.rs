@@ -4,6 +4,7 @@
 //! than its exponentials. Between the two transpositions this is the strided layout, bit for bit.
 
 use super::block::{Block, OfRows, least};
+use super::few_rows::go_along;
 use super::sparse::{Pass, SparseJob};
 use super::two_classes::Pairs;
 use crate::elem::Float;
@@ -66,10 +67,13 @@ impl<E: Float> InBlocks<E> for &mut FewClasses<'_, '_, E> {
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
+        let mut least = least();
+        let (_, classes) = self.job.pass.shape();
+        if go_along(l, self.rows.len(), classes) && self.may_go_along() {
+            return self.along(l, &mut least);
+        }
         let FewClasses { job, rows, room } = self;
         let (job, rows) = (&mut **job, rows.clone());
-        let (_, classes) = job.pass.shape();
-        let mut least = least();
         let (planes, slopes) = room.planes(l, classes, &mut least);
         let exp = ExpTerm::new(l);
         let gradient = matches!(job.pass, Pass::Gradient(_));

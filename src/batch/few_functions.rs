@@ -1,10 +1,12 @@
 //! Log-sum-exp, log-softmax and softmax of rows of few classes: blocks of them are transposed, so that a lane
 //! is a row, and back.
 
-use super::block::{Block, least, to_next};
+use super::block::{Block, Least, least, to_next};
+use super::few_rows::{Along, go_along};
 use crate::elem::Float;
-use crate::isa::{Kernel, Lanes, MOST_LANES};
-use crate::kernel::across_functions::{Function, RowBlock};
+use crate::isa::{Kernel, Lanes, MOST_LANES, One};
+use crate::kernel::across::ExpTerm;
+use crate::kernel::across_functions::{Function, RowBlock, total};
 use crate::kernel::transpose::{from_planes, map_from_planes, to_planes};
 use crate::view::{Io, Rows};
 use crate::walk::put;
@@ -25,6 +27,13 @@ impl<E: Float> Kernel<E> for FewLogSumExp<'_, '_, E> {
         let (_, classes) = self.logits.shape();
         let function = Function::LogSumExp;
         let mut least = least();
+        let one = l.register().register();
+        if go_along(one, self.out.len(), classes) {
+            let of_rows = OfRows::read(one, self.logits, function, &mut least);
+            self.out.copy_from_slice(&of_rows.sum[..self.out.len()]);
+            replace_lost(self.out, self.logits, 0, self.of_others);
+            return;
+        }
         let (planes, _) = self.room.planes(l, classes, &mut least);
         let (mut max, mut sum) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
         let (max, sum) = (&mut max[..L::LANES], &mut sum[..L::LANES]);
@@ -40,11 +49,16 @@ impl<E: Float> Kernel<E> for FewLogSumExp<'_, '_, E> {
             if l.fold_max(lost) == E::ZERO {
                 continue;
             }
-            for (row, out) in out.iter_mut().enumerate() {
-                if out.is_nan() {
-                    *out = (self.of_others)(self.logits.row(start + row));
-                }
-            }
+            replace_lost(out, self.logits, start, self.of_others);
+        }
+    }
+}
+
+/// The log-sum-exp of rows from `start` on that have none which is finite.
+fn replace_lost<E: Float>(out: &mut [E], logits: Rows<'_, E>, start: usize, of: fn(&[E]) -> E) {
+    for (row, out) in out.iter_mut().enumerate() {
+        if out.is_nan() {
+            *out = of(logits.row(start + row));
         }
     }
 }
@@ -67,6 +81,11 @@ impl<E: Float> Kernel<E> for FewMap<'_, '_, E> {
         let FewMap { function, io, room } = self;
         let (rows, classes) = io.shape();
         let mut least = least();
+        let one = l.register().register();
+        if go_along(one, rows, classes) {
+            OfRows::read(one, io.source(), function, &mut least).write(one, function, io);
+            return;
+        }
         let (planes, _) = room.planes(l, classes, &mut least);
         let (mut max, mut sum) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
         let (max, sum) = (&mut max[..L::LANES], &mut sum[..L::LANES]);
@@ -102,6 +121,66 @@ impl<E: Float> Kernel<E> for FewMap<'_, '_, E> {
                 },
             );
             start += count;
+        }
+    }
+}
+
+/// Rows that [go along](super::few_rows), and two numbers for each, as in [`RowBlock`].
+struct OfRows<'r, E> {
+    along: Along<'r, E>,
+    max: [E; MOST_LANES],
+    sum: [E; MOST_LANES],
+}
+
+impl<'r, E: Float> OfRows<'r, E> {
+    #[inline(always)]
+    fn read<L: Lanes<E>>(
+        l: L,
+        logits: Rows<'_, E>,
+        function: Function,
+        room: &'r mut Least<E>,
+    ) -> Self {
+        let (rows, classes) = logits.shape();
+        let exp = ExpTerm::new(l);
+        let mut along = Along::of(l, room, rows, classes);
+        let (mut max, mut sum) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
+        for i in 0..rows {
+            along.read(l, i, logits.row(i));
+            max[i] = along.max(l, i) + E::ZERO;
+            let reference = l.splat(One.max(E::LOWEST, max[i]));
+            let exps = along.map(
+                l,
+                i,
+                #[inline(always)]
+                |x| exp.of(l, l.sub(reference, x)),
+            );
+            sum[i] = total(One, exps);
+        }
+        let (planes, ahead) = (&mut [][..], [0; 2]);
+        let (of_max, of_sum) = (&mut max[..L::LANES], &mut sum[..L::LANES]);
+        RowBlock { planes, max: of_max, sum: of_sum, ahead }.finish(l, function);
+        OfRows { along, max, sum }
+    }
+
+    #[inline(always)]
+    fn write<L: Lanes<E>>(mut self, l: L, function: Function, io: &mut Io<'_, E>) {
+        for i in 0..io.shape().0 {
+            let mut io = io.row(i);
+            if self.sum[i].is_nan() {
+                io.target().fill(E::NAN);
+                continue;
+            }
+            let (max, sum) = (l.splat(self.max[i]), l.splat(self.sum[i]));
+            if function == Function::LogSoftmax {
+                self.along.read(l, i, io.source());
+            }
+            self.along.write(
+                l,
+                i,
+                io.target(),
+                #[inline(always)]
+                |x| function.value(l, x, max, sum),
+            );
         }
     }
 }

@@ -135,16 +135,32 @@ impl<E: Float> Recipe<'_, E> {
         // A long chain of operations: here, where it would not stay of itself, it runs beside the exponentials.
         let root = black_box(nll::root(l, lead));
         across_block::sums(l, ask, labels, planes, &mut stats);
-        let sum = sum(l, &stats);
-        let log_sum = nll::log_sum(l, sum, lead, root);
-        let nll = Nll::finish(l, sum, lead, root, log_sum);
-        let known = Known { labels: &labels, stats: &stats, nll: &nll };
-        let mut lanes = LaneGradient::nothing(l);
-        let losses = self.register(l, rows, 0, known, gradient.then_some(&mut lanes));
+        let (losses, lanes) = self.of_stats(l, rows, &stats, [lead, root], gradient);
         if gradient {
             across_block::gradient(l, ask, &lanes, planes, slopes);
         }
         losses
+    }
+
+    /// The losses and z-losses of rows whose statistics are known, and what their gradients are made of, if they are
+    /// wanted.
+    #[inline(always)]
+    pub(super) fn of_stats<L: Lanes<E>>(
+        &self,
+        l: L,
+        rows: &LaneRows<'_, E>,
+        stats: &LaneStats<L::V>,
+        [lead, root]: [L::V; 2],
+        gradient: bool,
+    ) -> ([L::V; 2], LaneGradient<L::V>) {
+        let labels = rows.labels(l, 0);
+        let sum = sum(l, stats);
+        let log_sum = nll::log_sum(l, sum, lead, root);
+        let nll = Nll::finish(l, sum, lead, root, log_sum);
+        let known = Known { labels: &labels, stats, nll: &nll };
+        let mut lanes = LaneGradient::nothing(l);
+        let losses = self.register(l, rows, 0, known, gradient.then_some(&mut lanes));
+        (losses, lanes)
     }
 
     /// Whether a row's loss is its negative log-likelihood and nothing else.

@@ -114,7 +114,7 @@ pub(crate) struct LaneStats<V> {
 impl<V: Copy> LaneStats<V> {
     /// Once the largest is known: from where exponents are measured.
     #[inline(always)]
-    pub(super) fn measure<E: Float, R: Lanes<E, V = V>>(&mut self, r: R) {
+    pub(crate) fn measure<E: Float, R: Lanes<E, V = V>>(&mut self, r: R) {
         let lowest = r.splat(E::LOWEST);
         // -0 becomes 0: which of the two a maximum returns depends on the CPU.
         self.max = r.add(self.max, r.splat(E::ZERO));
@@ -491,7 +491,7 @@ impl<V: Copy> LaneGradient<V> {
     /// NaN, of which there is one, or of a row that does not count or a coefficient that is too large; of a row that does
     /// not count all else is 0 without a sign.
     #[inline(always)]
-    pub(super) fn settle<E: Float, R: Lanes<E, V = V>>(&self, r: R, g: V) -> V {
+    pub(crate) fn settle<E: Float, R: Lanes<E, V = V>>(&self, r: R, g: V) -> V {
         let g = r.select_eq(g, g, g, self.lost);
         r.select_eq(self.lost, self.lost, self.lost, g)
     }

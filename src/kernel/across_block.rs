@@ -210,7 +210,7 @@ pub(super) fn next_block<E: Float, L: Lanes<E>>(l: L, plane: &[E], [source, targ
 
 /// The sum over all classes.
 #[inline(always)]
-fn sum<E: Float, L: Lanes<E>>(l: L, planes: &[E]) -> L::V {
+pub(crate) fn sum<E: Float, L: Lanes<E>>(l: L, planes: &[E]) -> L::V {
     if planes.len() <= TILE * L::LANES {
         return sum_of_tile(l, planes);
     }

@@ -30,6 +30,25 @@ impl Function {
 /// Classes whose exponentials are added to one sum.
 const SIDE_BY_SIDE: usize = 4;
 
+/// The sum over the planes of what [`RowBlock::read`] adds up, in its order.
+#[inline(always)]
+pub(crate) fn total<E: Float, L: Lanes<E>>(l: L, planes: &[E]) -> L::V {
+    let [total] = walk::in_blocks(
+        l,
+        planes.len() / L::LANES,
+        SIDE_BY_SIDE,
+        #[inline(always)]
+        |start, end| {
+            let mut sum = l.splat(E::ZERO);
+            for plane in planes[start * L::LANES..end * L::LANES].chunks_exact(L::LANES) {
+                sum = l.add(sum, l.load(plane));
+            }
+            [sum]
+        },
+    );
+    total
+}
+
 /// The planes of a block, one after the other, and two numbers for each of its rows.
 pub(crate) struct RowBlock<'a, E> {
     pub(crate) planes: &'a mut [E],
