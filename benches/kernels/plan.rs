@@ -66,6 +66,8 @@ pub const F32: &[Shape] = &[
     // So small that what a call costs besides is most of it.
     Shape::new(1, 10, LOSSES).threaded(LOSSES),
     Shape::new(32, 10, LOSSES).threaded(LOSSES),
+    // One row of a classifier.
+    Shape::new(1, 100, LOSSES_AND_SOFTMAX),
     // Few classes: in a core's own cache, then not.
     Shape::new(32_768, 2, LOSSES),
     Shape::new(1_000_000, 2, LOSSES),

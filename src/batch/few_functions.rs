@@ -55,6 +55,7 @@ impl<E: Float> Kernel<E> for FewLogSumExp<'_, '_, E> {
 }
 
 /// The log-sum-exp of rows from `start` on that have none which is finite.
+#[inline(always)]
 fn replace_lost<E: Float>(out: &mut [E], logits: Rows<'_, E>, start: usize, of: fn(&[E]) -> E) {
     for (row, out) in out.iter_mut().enumerate() {
         if out.is_nan() {
@@ -145,7 +146,13 @@ impl<'r, E: Float> OfRows<'r, E> {
         let mut along = Along::of(l, room, rows, classes);
         let (mut max, mut sum) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
         for i in 0..rows {
-            along.read(l, i, logits.row(i));
+            along.read(
+                l,
+                i,
+                logits.row(i),
+                #[inline(always)]
+                |x, _| x,
+            );
             max[i] = along.max(l, i) + E::ZERO;
             let reference = l.splat(One.max(E::LOWEST, max[i]));
             let exps = along.map(
@@ -172,7 +179,13 @@ impl<'r, E: Float> OfRows<'r, E> {
             }
             let (max, sum) = (l.splat(self.max[i]), l.splat(self.sum[i]));
             if function == Function::LogSoftmax {
-                self.along.read(l, i, io.source());
+                self.along.read(
+                    l,
+                    i,
+                    io.source(),
+                    #[inline(always)]
+                    |x, _| x,
+                );
             }
             self.along.write(
                 l,

@@ -10,7 +10,7 @@ use super::lanes::{LaneRows, lead, whole};
 use super::sparse::Pass;
 use crate::elem::Float;
 use crate::isa::{Lanes, MOST_LANES, One};
-use crate::kernel::across::{Compensated, ExpTerm, LaneGradient, LaneStats};
+use crate::kernel::across::{ExpTerm, LaneGradient, LaneStats};
 use crate::kernel::across_block;
 use crate::loss::nll;
 use crate::par::SUMS;
@@ -19,17 +19,20 @@ use crate::walk::put;
 /// Classes whose planes take as long as the passes along a row.
 const CLASSES_FOR_A_ROW: usize = 8;
 
+/// Rows that may go along.
+const MOST_ROWS: usize = 4;
+
 /// Whether so many rows go along: where they are quickest, and there is room for them.
 #[inline(always)]
 pub(super) fn go_along<E: Float, L: Lanes<E>>(_: L, rows: usize, classes: usize) -> bool {
     let width = classes.next_multiple_of(L::LANES);
-    rows <= L::LANES && rows * CLASSES_FOR_A_ROW <= classes && rows * width <= LEAST
+    rows <= MOST_ROWS.min(L::LANES) && rows * CLASSES_FOR_A_ROW <= classes && rows * width <= LEAST
 }
 
 /// Some rows, each padded with `-inf` to whole registers.
 pub(super) struct Along<'a, E> {
-    pub(super) rows: &'a mut [E],
-    pub(super) classes: usize,
+    rows: &'a mut [E],
+    classes: usize,
 }
 
 impl<E: Float> Along<'_, E> {
@@ -45,21 +48,24 @@ impl<E: Float> Along<'_, E> {
 
     /// The room of a row.
     #[inline(always)]
-    pub(super) fn row<L: Lanes<E>>(&mut self, _: L, i: usize) -> &mut [E] {
+    fn row<L: Lanes<E>>(&mut self, _: L, i: usize) -> &mut [E] {
         let width = self.classes.next_multiple_of(L::LANES);
         &mut self.rows[i * width..(i + 1) * width]
     }
 
-    /// Takes a row in.
+    /// Takes in `f` of each register of a row and of the class that it starts with.
     #[inline(always)]
-    pub(super) fn read<L: Lanes<E>>(&mut self, l: L, i: usize, x: &[E]) {
+    pub(super) fn read<L: Lanes<E>>(
+        &mut self,
+        l: L,
+        i: usize,
+        x: &[E],
+        f: impl Fn(L::V, usize) -> L::V + Copy,
+    ) {
         let room = self.row(l, i);
-        for (x, room) in x.chunks(L::LANES).zip(room.chunks_exact_mut(L::LANES)) {
-            if x.len() == L::LANES {
-                l.store(l.load(x), room);
-            } else {
-                l.store(l.load_padded(x, E::NEG_INFINITY), room);
-            }
+        for (at, (x, room)) in x.chunks(L::LANES).zip(room.chunks_exact_mut(L::LANES)).enumerate() {
+            let x = if x.len() == L::LANES { l.load(x) } else { l.load_padded(x, E::NEG_INFINITY) };
+            l.store(f(x, at * L::LANES), room);
         }
     }
 
@@ -120,30 +126,30 @@ impl<E: Float> FewClasses<'_, '_, E> {
         let (_, classes) = job.pass.shape();
         let exp = ExpTerm::new(l);
         let mut along = Along::of(l, room, rows.len(), classes);
-        let mut labels = [E::ZERO - E::ONE; MOST_LANES];
-        let mut of_labels = [E::NAN; MOST_LANES];
-        let mut max = [E::NEG_INFINITY; MOST_LANES];
-        for (i, row) in rows.clone().enumerate() {
-            let x = job.pass.logits().row(row);
-            along.read(l, i, x);
-            if let Some(y) = job.targets.class(row) {
-                (labels[i], of_labels[i]) = (E::from_class(y), x[y]);
-                along.row(l, i)[y] = E::NEG_INFINITY;
-            }
-            max[i] = along.max(l, i);
-        }
-        let mut stats = LaneStats::nothing(l);
-        stats.max = l.load(&max[..L::LANES]);
-        stats.label = l.load(&of_labels[..L::LANES]);
-        stats.measure(l);
-        let lead = lead(l, l.splat(job.recipe.logits.factor()), &stats);
-        let root = nll::root(l, lead);
-        let (mut references, mut sums) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
-        l.store(stats.reference, &mut references[..L::LANES]);
         let factor = job.recipe.logits.factor();
         let scale = l.splat(factor);
-        for i in 0..rows.len() {
-            let reference = l.splat(references[i]);
+        let (lanes, none) = (l.load(&E::LANE_NUMBERS[..L::LANES]), l.splat(E::NEG_INFINITY));
+        let mut labels = l.splat(E::ZERO - E::ONE);
+        let mut stats = LaneStats::nothing(l);
+        for (i, row) in rows.clone().enumerate() {
+            let x = job.pass.logits().row(row);
+            let (mut label, mut of_label) = (E::ZERO - E::ONE, E::NAN);
+            if let Some(y) = job.targets.class(row) {
+                (label, of_label) = (E::from_class(y), x[y]);
+            }
+            // By a whole register: one that is read soon after a part of it was written has to wait for that.
+            along.read(
+                l,
+                i,
+                x,
+                #[inline(always)]
+                |x, class| {
+                    let classes = l.add(lanes, l.splat(E::from_class(class)));
+                    l.select_eq(classes, l.splat(label), none, x)
+                },
+            );
+            let max = along.max(l, i) + E::ZERO;
+            let reference = l.splat(if max < E::LOWEST { E::LOWEST } else { max });
             let exps = along.map(
                 l,
                 i,
@@ -153,9 +159,17 @@ impl<E: Float> FewClasses<'_, '_, E> {
                     exp.of(l, if factor == E::ONE { d } else { l.mul(scale, d) })
                 },
             );
-            sums[i] = across_block::sum(One, exps);
+            labels = in_lane(l, labels, i, label);
+            stats.label = in_lane(l, stats.label, i, of_label);
+            stats.max = in_lane(l, stats.max, i, max);
+            stats.sum = in_lane(l, stats.sum, i, across_block::sum(One, exps));
         }
-        stats.sum = l.load(&sums[..L::LANES]);
+        stats.measure(l);
+        let lead = lead(l, scale, &stats);
+        let root = nll::root(l, lead);
+        let mut of_labels = [E::ZERO; MOST_LANES];
+        l.store(labels, &mut of_labels[..L::LANES]);
+        let labels = of_labels;
         let of_lanes = LaneRows {
             labels: &labels[..L::LANES],
             count: rows.len(),
@@ -177,16 +191,26 @@ impl<E: Float> FewClasses<'_, '_, E> {
                 }
             }
         }
-        let mut totals = [Compensated::new(l); 2];
-        totals[0].add(l, losses[0]);
-        let z = if job.recipe.z_loss == 0.0 {
-            0.0
-        } else {
-            totals[1].add(l, losses[1]);
-            totals[1].fold(l)
-        };
-        [totals[0].fold(l), z, 0.0]
+        let z = if job.recipe.z_loss == 0.0 { 0.0 } else { total(l, losses[1]) };
+        [total(l, losses[0]), z, 0.0]
     }
+}
+
+/// `v` with a number in a lane.
+#[inline(always)]
+fn in_lane<E: Float, L: Lanes<E>>(l: L, v: L::V, lane: usize, x: E) -> L::V {
+    let lanes = l.load(&E::LANE_NUMBERS[..L::LANES]);
+    l.select_eq(lanes, l.splat(E::LANE_NUMBERS[lane]), l.splat(x), v)
+}
+
+/// The sum of all lanes as [`Compensated`](crate::kernel::across::Compensated) folds them, of which at most four are
+/// not 0.
+#[inline(always)]
+fn total<E: Float, L: Lanes<E>>(l: L, losses: L::V) -> f64 {
+    let mut of_rows = [E::ZERO; MOST_LANES];
+    l.store(losses, &mut of_rows[..L::LANES]);
+    let row = |i: usize| (of_rows[i] + E::ZERO).to_f64();
+    (row(0) + row(2)) + (row(1) + row(3))
 }
 
 /// The coefficients of the gradient of each row; see [`LaneGradient`].

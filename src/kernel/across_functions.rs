@@ -30,18 +30,18 @@ impl Function {
 /// Classes whose exponentials are added to one sum.
 const SIDE_BY_SIDE: usize = 4;
 
-/// The sum over the planes of what [`RowBlock::read`] adds up, in its order.
+/// The sum of one row's exponentials, in the order in which [`RowBlock::read`] adds up those of each of its rows.
 #[inline(always)]
-pub(crate) fn total<E: Float, L: Lanes<E>>(l: L, planes: &[E]) -> L::V {
+pub(crate) fn total<E: Float, L: Lanes<E, V = E>>(one: L, exps: &[E]) -> E {
     let [total] = walk::in_blocks(
-        l,
-        planes.len() / L::LANES,
+        one,
+        exps.len(),
         SIDE_BY_SIDE,
         #[inline(always)]
         |start, end| {
-            let mut sum = l.splat(E::ZERO);
-            for plane in planes[start * L::LANES..end * L::LANES].chunks_exact(L::LANES) {
-                sum = l.add(sum, l.load(plane));
+            let mut sum = E::ZERO;
+            for e in &exps[start..end] {
+                sum = sum + *e;
             }
             [sum]
         },

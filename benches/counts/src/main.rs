@@ -170,6 +170,9 @@ const CASES: &[Case] = &[
         100,
         EXP_AND_SUM + 2.0 * TRANSPOSITION + LOG / 100.0 + 1.0 + MAP,
     ),
+    // Along the row; most of it is what a call costs.
+    case("one_row_gradient", Op::LossAndGradient, 1, 100, EXP_AND_SUM + 1.0 + MAP),
+    case("one_row_log_softmax", Op::LogSoftmax, 1, 100, EXP_AND_SUM + MAP),
     Case {
         name: "cross_entropy_f64",
         op: Op::Loss,
