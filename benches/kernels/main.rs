@@ -59,7 +59,7 @@ impl Pace {
         measurement: Duration::from_millis(250),
         samples: 20,
     };
-    /// For as many in one. Criterion's quick mode doubles the iterations until the time is up and
+    /// For as many in one and a half. Criterion's quick mode doubles the iterations until the time is up and
     /// keeps the last two samples.
     const QUICK: Pace = Pace { measurement: Duration::from_millis(80), samples: 2, ..Pace::FULL };
     /// Elements from which on one call is so long that criterion's smallest sample must do.
