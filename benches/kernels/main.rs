@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! cargo bench --features simd                               # under five minutes
-//! cargo bench --features simd --bench kernels -- --quick    # under one
+//! cargo bench --features simd --bench kernels -- --quick    # a minute and a half
 //! cargo bench --features simd --bench kernels -- cross_entropy/f32/4096x1000
 //! ```
 //!
 //! A benchmark is called `op/dtype/rows x classes/path`, without the blanks. One right after the
 //! other come those of an operation on a shape: its ruler (`read` or `copy` of the same logits: what
 //! the memory allows), the `exponentials` of the same logits alone, the `naive` recipe on std's `exp`,
-//! the paths. Every result is checked against the oracle before it is timed. After the last, a table on stdout and the same rows as JSON in
+//! the paths. Every result is checked against the oracle before it is timed. After the last, a table on
+//! stdout and the same rows as JSON in
 //! `target/xent-bench/kernels.json`, of what was measured in this run and nothing else.
 //!
 //! Besides, in the table's head: what an exponential takes in a loop that does nothing else, before them or after,
