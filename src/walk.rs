@@ -9,7 +9,7 @@
 
 mod map;
 
-pub(crate) use map::{get, map, map_both, map_out, map_two, map2, put};
+pub(crate) use map::{get, map, map_both, map_out, map_two, map2, put, written};
 
 use crate::elem::{Float, Scratch};
 use crate::isa::{Lanes, MOST_LANES, Register, distance, prefetch};

@@ -244,7 +244,7 @@ fn unfused<T: Fused>(
     let before = T::of(before);
     let g = |r: usize, j: usize| g[r * c + j];
     // Classes of more than a tile of statistics in two halves, whose sums are added.
-    let half = if c <= 16384 / size_of::<T>() { c } else { c / 2 / 64 * 64 };
+    let half = if c <= 16384 / size_of::<T>() { c } else { c / 2 / 256 * 256 };
     let mut of_input = product((n, half, d), g, w, |_, _| Some(before), 256);
     if half < c {
         let (g, w) = (|r, j| g(r, half + j), |j, i| w(half + j, i));

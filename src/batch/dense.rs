@@ -4,6 +4,7 @@ use super::block::Block;
 use super::few::{SideBySide, are_few};
 use super::few_dense::FewDense;
 use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical, masses};
+use super::long_row::Between;
 use super::room::Room;
 use super::sparse::Pass;
 use super::{Weighing, rows_with_room, split_rows};
@@ -124,10 +125,17 @@ impl<E: Float> DenseJob<'_, E> {
         let capped = self.recipe.logits.softcap.is_some();
         let is_read = matches!(self.pass, Pass::LossOnly(_));
         if self.targets.classes() > E::TILE || (is_read && capped) {
-            let logits = self.pass.logits();
             for (i, row) in rows.enumerate() {
-                let (x, t) = (logits.row(row), self.targets.row(row));
-                let (of, on_top, others) = self.recipe.read(self.token, x, t, rooms);
+                let (token, recipe) = (self.token, self.recipe);
+                let x = self.pass.logits().row(row);
+                let (of, on_top) = recipe.read(token, x, self.targets.row(row), rooms);
+                let (ask, logits) = (recipe.ask(Some(of.top)), &recipe.logits);
+                let others = match &mut self.pass {
+                    Pass::LossOnly(rows) => logits.stats(token, rows.row(row), ask, &mut rooms.cap),
+                    Pass::Gradient(io) => {
+                        rooms.between.stats((token, logits), io.row(row), ask, false, 1)
+                    }
+                };
                 read.enter(i, of, on_top, &others);
             }
         } else {
@@ -149,8 +157,7 @@ impl<E: Float> DenseJob<'_, E> {
             token.run(SumsOfRows { logits, targets, masses, entropy, out: rows });
             (out, out.map(|of| Some(of.top)))
         };
-        let scale = recipe.logits.factor();
-        let ask = Ask { excluded: None, scale, moments: Moments::None, spread: Spread::Off };
+        let ask = recipe.ask(None);
         let mut others = [Stats::NONE; TOGETHER];
         let of_targets;
         match &mut self.pass {
@@ -214,22 +221,22 @@ impl<E: Float> DenseJob<'_, E> {
             }
             let t = self.targets.row(row);
             let coefficients = [terms.factor[i], terms.spread[i], terms.at_label[i]];
-            let [factor, spread, at_label] = coefficients.map(E::from_f64);
-            let mut map = Gradient { factor, spread, weights: Some(t) };
-            let (max, fixed) = (read.rows.labels.max[i], (read.tops[i].unwrap_or(0), at_label));
+            let [spread, at_label] = [terms.spread[i], terms.at_label[i]].map(E::from_f64);
+            let map = Gradient { factor: terms.factor[i], spread, weights: Some(t) };
+            let max = read.rows.labels.max[i];
+            let fixed = (read.tops[i].unwrap_or(0), at_label);
+            let mut gradient = RowGradient { map, max, of_tiles: None, fixed, past_caches: false };
             if width <= E::TILE {
                 // The masses of these rows are there still.
                 if !recipe.mass.is_target() {
-                    map.weights = Some(&rooms.masses.get((i + 1) * width)[i * width..]);
+                    gradient.map.weights = Some(&rooms.masses.get((i + 1) * width)[i * width..]);
                 }
-                let gradient = RowGradient { map, max, fixed, past_caches: false };
                 let slopes = (&mut rooms.cap, i * width);
                 recipe.logits.gradient_of_exps(token, io.target(), gradient, slopes);
             } else {
-                let gradient = RowGradient { map, max, fixed, past_caches: false };
-                let targets = Some((&recipe.mass, t, &mut rooms.masses));
-                let cap = &mut rooms.cap;
-                recipe.logits.gradient_of_logits(token, io.reborrow(), gradient, targets, cap);
+                let targets = (&recipe.mass, t, &mut rooms.masses);
+                let (logits, cap) = ((token, &recipe.logits), &mut rooms.cap);
+                rooms.between.gradient_of_dense(logits, io.reborrow(), gradient, targets, cap);
             }
             canonical(io.target(), coefficients);
         }
@@ -264,15 +271,20 @@ impl<E: Float> DenseRecipe<'_, E> {
         Rows::packed(out, width)
     }
 
-    /// What the targets of a row come to, the mass on its largest logit, and the statistics of the other classes: tile
-    /// by tile.
+    /// The statistics of the classes but one.
+    fn ask(&self, excluded: Option<usize>) -> Ask<'static, E> {
+        let scale = self.logits.factor();
+        Ask { excluded, scale, moments: Moments::None, spread: Spread::Off }
+    }
+
+    /// What the targets of a row come to and the mass on its largest logit, tile by tile.
     fn read(
         &self,
         token: Token,
         x: &[E],
         t: &[E],
         Rooms { cap, masses: room, .. }: &mut Rooms<E>,
-    ) -> (OfTargets<E>, E, Stats) {
+    ) -> (OfTargets<E>, E) {
         let (_, top) = token.run(Largest(x));
         let max = self.logits.one(token, x[top]);
         let (mut of, mut on_top) = (OfTargets { top, label: max, sums: [0.0; 2] }, E::ZERO);
@@ -289,9 +301,7 @@ impl<E: Float> DenseRecipe<'_, E> {
                 on_top = *mass;
             }
         }
-        let scale = self.logits.factor::<E>();
-        let ask = Ask { excluded: Some(top), scale, moments: Moments::None, spread: Spread::Off };
-        (of, on_top, self.logits.stats(token, x, ask, cap))
+        (of, on_top)
     }
 }
 
@@ -299,11 +309,18 @@ impl<E: Float> DenseRecipe<'_, E> {
 pub(crate) struct Rooms<E: Float> {
     cap: CapRoom<E>,
     masses: Room<E>,
+    /// Of rows of several tiles, that are worked on one at a time.
+    between: Between<E>,
     blocks: [Block<E>; 2],
 }
 
 impl<E: Float> Default for Rooms<E> {
     fn default() -> Self {
-        Rooms { cap: CapRoom::default(), masses: Room::new(), blocks: Default::default() }
+        Rooms {
+            cap: CapRoom::default(),
+            masses: Room::new(),
+            between: Between::default(),
+            blocks: Default::default(),
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::room::Room;
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::dense::{Mass, Masses};
-use crate::kernel::gradient::{Gradient, OfExps, OfLogits};
+use crate::kernel::gradient::{Gradient, OfExps, OfLogits, Tops};
 use crate::kernel::softcap::{CapRow, Chain, Softcap};
 use crate::kernel::stats::{Ask, Stats, StatsOf};
 use crate::kernel::tree::Tree;
@@ -50,24 +50,33 @@ pub(crate) fn masses<'t, E: Float>(
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RowGradient<'a, E> {
     pub(crate) map: Gradient<'a, E>,
-    /// The largest logit that the map measures from.
+    /// The largest logit of the other classes.
     pub(crate) max: f64,
-    /// The class that the map is wrong for, and its value.
+    /// That of each tile, where it is known.
+    pub(crate) of_tiles: Option<&'a [E]>,
+    /// The class that the map is wrong for, and its value; past the end of a row without one.
     pub(crate) fixed: (usize, E),
     /// What is written goes past the caches.
     pub(crate) past_caches: bool,
 }
 
-impl<E: Float> RowGradient<'_, E> {
-    /// The same for the classes from `start` to `end`; without the class that the map is wrong for the
-    /// number of that class is past the end.
+impl<'a, E: Float> RowGradient<'a, E> {
+    /// The same for the classes from `start` to `end`, of which `start` is the first of a tile; without the class
+    /// that the map is wrong for the number of that class is past the end.
     pub(crate) fn part(self, start: usize, end: usize) -> Self {
         let fixed = (self.fixed.0.wrapping_sub(start), self.fixed.1);
-        RowGradient { map: self.map.part(start, end), fixed, ..self }
+        let of_tiles = self.of_tiles.map(|tops| &tops[start / E::TILE..end.div_ceil(E::TILE)]);
+        RowGradient { map: self.map.part(start, end), fixed, of_tiles, ..self }
+    }
+
+    /// What the map measures from.
+    pub(crate) fn tops(&self, scale: E) -> Tops<'a, E> {
+        let RowGradient { max, of_tiles, fixed: (excluded, _), .. } = *self;
+        Tops { max, scale, of_tiles, excluded }
     }
 
     /// Corrects the class that the map is wrong for, if it is one of these.
-    fn fix(&self, classes: &mut [E]) {
+    pub(crate) fn fix(&self, classes: &mut [E]) {
         if let Some(class) = classes.get_mut(self.fixed.0) {
             *class = self.fixed.1;
         }
@@ -182,54 +191,36 @@ impl LogitMap {
         }
     }
 
-    /// Turns some classes of a row of logits into the gradient; `targets` are those of dense losses,
-    /// with room for their masses.
+    /// Turns some tiles of a row of logits into the gradient.
     pub(crate) fn gradient_of_logits<E: Float>(
         &self,
         token: Token,
         mut io: RowIo<'_, E>,
         gradient: RowGradient<'_, E>,
-        mut targets: Option<(&Mass<'_, E>, &[E], &mut Room<E>)>,
         room: &mut CapRoom<E>,
     ) {
-        let (max, factor) = (E::from_f64(gradient.max), self.factor());
-        let cap = self.cap();
-        if cap.is_none() && targets.is_none() {
+        let scale = self.factor();
+        let Some(cap) = self.cap() else {
             let RowGradient { map, past_caches, .. } = gradient;
-            token.run(OfLogits { map, io: io.reborrow(), max, scale: factor, past_caches });
+            token.run(OfLogits { map, io: io.reborrow(), tops: gradient.tops(scale), past_caches });
             gradient.fix(io.target());
             return;
-        }
+        };
         let len = io.source().len();
-        let mut start = 0;
-        while start < len {
+        for start in (0..len).step_by(E::TILE) {
             let end = len.min(start + E::TILE);
             let mut tile = io.part(start, end);
             let gradient = gradient.part(start, end);
-            let mut map = gradient.map;
-            if let Some((mass, t, room)) = &mut targets {
-                map.weights = Some(masses(token, mass, &t[start..end], start, room));
-            }
-            match cap {
-                None => {
-                    let (io, past_caches) = (tile.reborrow(), false);
-                    token.run(OfLogits { map, io, max, scale: factor, past_caches });
-                }
-                Some(cap) => {
-                    let capped = room.capped.get(end - start);
-                    let slope = room.slope.get(end - start);
-                    let io = &mut RowIo::Apart(tile.source(), &mut *capped);
-                    token.run(CapRow { cap, io, slope });
-                    let (io, past_caches) = (RowIo::Apart(capped, tile.target()), false);
-                    token.run(OfLogits { map, io, max, scale: factor, past_caches });
-                }
-            }
+            let (map, tops) = (gradient.map, gradient.tops(scale));
+            let capped = room.capped.get(end - start);
+            let slope = room.slope.get(end - start);
+            let io = &mut RowIo::Apart(tile.source(), &mut *capped);
+            token.run(CapRow { cap, io, slope: &mut *slope });
+            let io = RowIo::Apart(capped, tile.target());
+            token.run(OfLogits { map, io, tops, past_caches: false });
             let target = tile.target();
             gradient.fix(target);
-            if cap.is_some() {
-                token.run(Chain { gradient: target, slope: room.slope.get(end - start) });
-            }
-            start = end;
+            token.run(Chain { gradient: target, slope });
         }
     }
 }

@@ -1,10 +1,18 @@
-//! A row that is cut at its tiles, so that several threads can work on it: the bits of the whole row.
+//! A row of several tiles, cut at these, so that several threads can work on it: the bits of the whole row.
+//!
+//! Between the two passes over a row that becomes its gradient the exponentials are kept in the target: scaling them
+//! is faster than to compute them again, in any cache. Past the caches they are computed again: what is written goes to
+//! memory once, then.
 
-use super::logit_map::{CapRoom, LogitMap, RowGradient};
+use super::logit_map::{CapRoom, LogitMap, RowGradient, masses};
+use super::room::Room;
+use super::split_rows;
 use crate::elem::Float;
 use crate::isa::Token;
+use crate::kernel::dense::Mass;
+use crate::kernel::gradient::OfTilesOfExps;
 use crate::kernel::stats::{Ask, Stats};
-use crate::kernel::tiles::{Append, PushTile, Total};
+use crate::kernel::tiles::{Append, PushTile, PushTileInto, Total};
 use crate::kernel::tree::Tree;
 use crate::par::{self, Part};
 use crate::view::RowIo;
@@ -17,21 +25,178 @@ pub(crate) fn stats<E: Float>(
     ask: Ask<'_, E>,
     parts: usize,
 ) -> Stats {
-    let whole = StatsOfPart { token, logits, x, start: 0, ask };
+    stats_of_part(
+        StatsOfPart { token, logits, row: Row::Read(x), start: 0, ask, tops: None },
+        parts,
+    )
+}
+
+fn stats_of_part<E: Float>(whole: StatsOfPart<'_, E>, parts: usize) -> Stats {
     let mut run = whole.nothing();
+    let token = whole.token;
     par::in_parts(parts, whole, &mut run);
     token.run(Total { tree: &run.tree, scale: run.scale })
+}
+
+/// Tiles whose largest logits are remembered: those of a million `f32`.
+const MOST_TOPS: usize = 256;
+
+/// What the first pass over a row leaves for the second.
+pub(crate) struct Between<E> {
+    /// Cleared when there is a row of several tiles.
+    tops: Option<[E; MOST_TOPS]>,
+    left: Left,
+}
+
+#[derive(Clone, Copy)]
+enum Left {
+    /// Logits.
+    Nothing,
+    /// Logits, and the largest of each tile.
+    Tops,
+    /// Exponentials, and the largest logit of each tile.
+    Exps,
+}
+
+impl<E: Float> Default for Between<E> {
+    fn default() -> Self {
+        Between { tops: None, left: Left::Nothing }
+    }
+}
+
+impl<E: Float> Between<E> {
+    /// The statistics of a row whose logits are read again: nothing is left.
+    pub(crate) fn leave_nothing(&mut self) {
+        self.left = Left::Nothing;
+    }
+
+    /// The statistics of a row that becomes its gradient, in at most so many parts.
+    pub(crate) fn stats(
+        &mut self,
+        (token, logits): (Token, &LogitMap),
+        mut io: RowIo<'_, E>,
+        ask: Ask<'_, E>,
+        past_caches: bool,
+        parts: usize,
+    ) -> Stats {
+        let tiles = io.source().len().div_ceil(E::TILE);
+        let is_apart = matches!(io, RowIo::Apart(..));
+        self.left = match tiles <= MOST_TOPS {
+            false => Left::Nothing,
+            true if logits.softcap.is_some() || (past_caches && is_apart) => Left::Tops,
+            true => Left::Exps,
+        };
+        let tops = self.tops.get_or_insert([E::ZERO; MOST_TOPS]).get_mut(..tiles);
+        let row = match self.left {
+            Left::Exps => Row::Into(io.reborrow()),
+            Left::Nothing | Left::Tops => Row::Read(io.source()),
+        };
+        stats_of_part(StatsOfPart { token, logits, row, start: 0, ask, tops }, parts)
+    }
+
+    /// Turns what that left into the gradient, in at most so many parts.
+    pub(crate) fn gradient<'a>(
+        &'a self,
+        logits: (Token, &LogitMap),
+        io: RowIo<'_, E>,
+        gradient: RowGradient<'a, E>,
+        parts: usize,
+    ) {
+        let gradient = self.with_tops(io.source().len(), gradient);
+        map(parts, io, |io, start| {
+            let gradient = gradient.part(start, start + io.source().len());
+            self.gradient_of_part(logits, io, gradient, None, &mut CapRoom::default());
+        });
+    }
+
+    /// The same of a dense loss.
+    pub(crate) fn gradient_of_dense<'a>(
+        &'a self,
+        logits: (Token, &LogitMap),
+        mut io: RowIo<'_, E>,
+        gradient: RowGradient<'a, E>,
+        (mass, t, room): (&Mass<'_, E>, &[E], &mut Room<E>),
+        cap: &mut CapRoom<E>,
+    ) {
+        let len = io.source().len();
+        let gradient = self.with_tops(len, gradient);
+        for start in (0..len).step_by(E::TILE) {
+            let end = len.min(start + E::TILE);
+            let weights = masses(logits.0, mass, &t[start..end], start, room);
+            let (io, gradient) = (io.part(start, end), gradient.part(start, end));
+            self.gradient_of_part(logits, io, gradient, Some(weights), cap);
+        }
+    }
+
+    fn with_tops<'a>(&'a self, len: usize, gradient: RowGradient<'a, E>) -> RowGradient<'a, E> {
+        let tops = self.tops.as_ref().filter(|_| !matches!(self.left, Left::Nothing));
+        let of_tiles = tops.and_then(|tops| tops.get(..len.div_ceil(E::TILE)));
+        RowGradient { of_tiles, ..gradient }
+    }
+
+    /// Some tiles; of a dense loss one, whose masses are given.
+    fn gradient_of_part(
+        &self,
+        (token, logits): (Token, &LogitMap),
+        mut io: RowIo<'_, E>,
+        gradient: RowGradient<'_, E>,
+        masses: Option<&[E]>,
+        room: &mut CapRoom<E>,
+    ) {
+        let mut gradient = gradient;
+        if masses.is_some() {
+            gradient.map.weights = masses;
+        }
+        if matches!(self.left, Left::Exps) {
+            let (row, tops) = (io.target(), gradient.tops(logits.factor()));
+            token.run(OfTilesOfExps { map: gradient.map, row: &mut *row, tops });
+            gradient.fix(row);
+        } else {
+            logits.gradient_of_logits(token, io, gradient, room);
+        }
+    }
+}
+
+/// Some tiles of a row.
+enum Row<'a, E> {
+    Read(&'a [E]),
+    /// With room for their exponentials.
+    Into(RowIo<'a, E>),
+}
+
+impl<E> Row<'_, E> {
+    fn len(&self) -> usize {
+        match self {
+            Row::Read(x) => x.len(),
+            Row::Into(io) => io.source().len(),
+        }
+    }
+
+    fn split_at(self, middle: usize) -> (Self, Self) {
+        match self {
+            Row::Read(x) => {
+                let (head, tail) = x.split_at(middle);
+                (Row::Read(head), Row::Read(tail))
+            }
+            Row::Into(io) => {
+                let (head, tail) = io.split_at(middle);
+                (Row::Into(head), Row::Into(tail))
+            }
+        }
+    }
 }
 
 /// Some tiles of a row, and what is asked of the row.
 struct StatsOfPart<'a, E> {
     token: Token,
     logits: &'a LogitMap,
-    x: &'a [E],
+    row: Row<'a, E>,
     /// The first class.
     start: usize,
     /// Of the whole row.
     ask: Ask<'a, E>,
+    /// Room for the largest logits of the tiles.
+    tops: Option<&'a mut [E]>,
 }
 
 /// What is known of them.
@@ -45,15 +210,16 @@ impl<E: Float> Part for StatsOfPart<'_, E> {
     type Out = Run;
 
     fn tiles(&self) -> usize {
-        self.x.len().div_ceil(E::TILE)
+        self.row.len().div_ceil(E::TILE)
     }
 
     fn split_at(self, tile: usize) -> (Self, Self) {
         let middle = tile * E::TILE;
-        let (head, tail) = self.x.split_at(middle);
+        let (head, tail) = self.row.split_at(middle);
+        let (tops0, tops1) = split_rows(self.tops, tile);
         (
-            StatsOfPart { x: head, ..self },
-            StatsOfPart { x: tail, start: self.start + middle, ..self },
+            StatsOfPart { row: head, tops: tops0, ..self },
+            StatsOfPart { row: tail, tops: tops1, start: self.start + middle, ..self },
         )
     }
 
@@ -63,13 +229,24 @@ impl<E: Float> Part for StatsOfPart<'_, E> {
     }
 
     fn run(self, Run { tree, .. }: &mut Run) {
-        let StatsOfPart { token, logits, x, mut start, ask } = self;
-        let mut room = CapRoom::default();
-        for x in x.chunks(E::TILE) {
-            let end = start + x.len();
-            let x = logits.tile(token, x, &mut room);
-            token.run(PushTile { tree: &mut *tree, x, ask: ask.part(start, end) });
-            start = end;
+        let StatsOfPart { token, logits, mut row, start, ask, mut tops } = self;
+        let (len, mut room) = (row.len(), CapRoom::default());
+        for (i, first) in (0..len).step_by(E::TILE).enumerate() {
+            let end = len.min(first + E::TILE);
+            let ask = ask.part(start + first, start + end);
+            let tree = &mut *tree;
+            let top = match &mut row {
+                Row::Read(x) => {
+                    let x = logits.tile(token, &x[first..end], &mut room);
+                    token.run(PushTile { tree, x, ask })
+                }
+                Row::Into(io) => {
+                    token.run(PushTileInto { tree, io: &mut io.part(first, end), ask })
+                }
+            };
+            if let Some(tops) = &mut tops {
+                tops[i] = top;
+            }
         }
     }
 
@@ -85,20 +262,6 @@ pub(crate) fn map<E: Float>(
     map: impl Fn(RowIo<'_, E>, usize) + Sync,
 ) {
     par::in_parts(parts, MapOfPart { io, start: 0, map: &map }, &mut ());
-}
-
-/// Turns a row of logits into the gradient, in at most so many parts.
-pub(crate) fn gradient<E: Float>(
-    token: Token,
-    logits: &LogitMap,
-    io: RowIo<'_, E>,
-    gradient: RowGradient<'_, E>,
-    parts: usize,
-) {
-    map(parts, io, |io, start| {
-        let gradient = gradient.part(start, start + io.source().len());
-        logits.gradient_of_logits(token, io, gradient, None, &mut CapRoom::default());
-    });
 }
 
 /// Some tiles of a row, and the map over them.

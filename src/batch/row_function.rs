@@ -4,13 +4,14 @@ use super::block::Block;
 use super::few::{SideBySide, are_few};
 use super::few_backward::{FewBackward, FewEntropyBackward};
 use super::few_functions::{FewLogSumExp, FewMap};
-use super::logit_map::LogitMap;
+use super::logit_map::{LogitMap, RowGradient};
+use super::long_row::Between;
 use super::{ELEMENTS_TOGETHER, long_row, rows_together};
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::across_functions::Function;
 use crate::kernel::backward::{self, Dot};
-use crate::kernel::gradient::{Gradient, OfExps, OfLogits};
+use crate::kernel::gradient::{Gradient, OfExps};
 use crate::kernel::log_prob::LogProb;
 use crate::kernel::stats::{Ask, Moments, Stats, StatsOf};
 use crate::kernel::stats_rows::{AskRows, StatsIntoRows, StatsOfRows};
@@ -202,7 +203,7 @@ impl<E: Float> MapJob<'_, E> {
         for (row, stats) in rows.zip(stats) {
             let mut io = self.io.row(row);
             if stats.is_positive() {
-                let map = Gradient::scaled(E::from_f64(1.0 / stats.sum));
+                let map = Gradient::scaled(1.0 / stats.sum);
                 self.token.run(OfExps { map, row: io.target(), slope: None });
             } else {
                 io.target().fill(E::NAN);
@@ -210,20 +211,22 @@ impl<E: Float> MapJob<'_, E> {
         }
     }
 
+    /// The same of rows of several tiles.
     fn softmax(&mut self, rows: Range<usize>, parts: usize) {
         let MapJob { token, past_caches, .. } = *self;
-        let read = ReadRows::new(token, self.io.source(), rows.start, rows.len(), parts);
-        for (row, stats) in rows.zip(read.stats) {
+        let logits = (token, &LogitMap::PLAIN);
+        let mut between = Between::default();
+        for row in rows {
             let mut io = self.io.row(row);
+            let stats = between.stats(logits, io.reborrow(), Ask::PLAIN, past_caches, parts);
             if !stats.is_positive() {
                 io.target().fill(E::NAN);
                 continue;
             }
-            let map = Gradient::scaled(E::from_f64(1.0 / stats.sum));
-            let (max, scale) = (E::from_f64(stats.max), E::ONE);
-            long_row::map(parts, io, |io, _| {
-                token.run(OfLogits { map, io, max, scale, past_caches })
-            });
+            let (max, none) = (stats.max, (usize::MAX, E::NAN));
+            let map = Gradient::scaled(1.0 / stats.sum);
+            let gradient = RowGradient { map, max, of_tiles: None, fixed: none, past_caches };
+            between.gradient(logits, io, gradient, parts);
         }
     }
 }

@@ -4,6 +4,7 @@ use super::block::Block as Planes;
 use super::few::{FewClasses, SideBySide, are_few};
 use super::few_statistics::FewStatistics;
 use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical};
+use super::long_row::Between;
 use super::statistics::{Block, RowStatistics, first_of};
 use super::{ELEMENTS_TOGETHER, Weighing, long_row, rows_together, rows_with_room, split_rows};
 use crate::elem::Float;
@@ -129,7 +130,7 @@ impl<E: Float> SumJob for SparseJob<'_, E> {
 
     fn run(&mut self, rows: Range<usize>, parts: usize, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         if !are_few(self.pass.shape().1) {
-            return self.run_rows(rows, parts, &mut rooms.cap);
+            return self.run_rows(rows, parts, &mut rooms.rows);
         }
         let room = &mut rooms.block;
         if let Some(out) = &mut self.statistics {
@@ -153,13 +154,26 @@ impl<E: Float> SumJob for SparseJob<'_, E> {
 
 /// Room for what rows need besides their buffers.
 pub(crate) struct Rooms<E: Float> {
-    cap: CapRoom<E>,
+    rows: RowRooms<E>,
     block: Planes<E>,
 }
 
 impl<E: Float> Default for Rooms<E> {
     fn default() -> Self {
-        Rooms { cap: CapRoom::default(), block: Default::default() }
+        Rooms { rows: RowRooms::default(), block: Default::default() }
+    }
+}
+
+/// The same for rows that are not side by side.
+struct RowRooms<E: Float> {
+    cap: CapRoom<E>,
+    /// Of rows of several tiles, that are worked on one at a time.
+    between: Between<E>,
+}
+
+impl<E: Float> Default for RowRooms<E> {
+    fn default() -> Self {
+        RowRooms { cap: CapRoom::default(), between: Between::default() }
     }
 }
 
@@ -188,7 +202,12 @@ impl<E: Float> SparseJob<'_, E> {
     }
 
     /// Row by row, each in at most so many parts, but for the arithmetic between the two passes.
-    fn run_rows(&mut self, rows: Range<usize>, parts: usize, room: &mut CapRoom<E>) -> [f64; SUMS] {
+    fn run_rows(
+        &mut self,
+        rows: Range<usize>,
+        parts: usize,
+        rooms: &mut RowRooms<E>,
+    ) -> [f64; SUMS] {
         let (_, classes) = self.pass.shape();
         let mut totals = [0.0; SUMS];
         let mut block = Block::default();
@@ -200,8 +219,8 @@ impl<E: Float> SparseJob<'_, E> {
         while start < rows.end {
             let end = rows.end.min(start + together);
             block.count = end - start;
-            self.statistics_of(start, end, parts, &mut block, room);
-            self.finish(start, end, parts, &block, room, &mut totals);
+            self.statistics_of(start, end, parts, &mut block, rooms);
+            self.finish(start, end, parts, &block, rooms, &mut totals);
             start = end;
         }
         totals
@@ -214,8 +233,9 @@ impl<E: Float> SparseJob<'_, E> {
         end: usize,
         parts: usize,
         block: &mut Block,
-        room: &mut CapRoom<E>,
+        rooms: &mut RowRooms<E>,
     ) {
+        let RowRooms { cap: room, between } = rooms;
         if parts == 1 && self.statistics.is_none() && self.takes_rows() {
             self.enter_together(start, end, block, room);
             return;
@@ -238,9 +258,16 @@ impl<E: Float> SparseJob<'_, E> {
                 Pass::LossOnly(logits) => {
                     self.recipe.read(self.token, logits.row(row), ask, seek, parts, room)
                 }
+                Pass::Gradient(io) if io.shape().1 <= E::TILE => {
+                    let slopes = i * io.shape().1;
+                    self.recipe.read_into(self.token, io.row(row), ask, seek, (room, slopes))
+                }
+                Pass::Gradient(io) if self.statistics.is_none() => {
+                    self.recipe.read_long(self.token, io.row(row), ask, parts, between)
+                }
                 Pass::Gradient(io) => {
-                    let slopes = i * io.row(row).source().len();
-                    self.recipe.read_into(self.token, io.row(row), ask, seek, parts, (room, slopes))
+                    between.leave_nothing();
+                    self.recipe.read(self.token, io.source_row(row), ask, seek, parts, room)
                 }
             };
             block.argmax[i] = argmax;
@@ -308,7 +335,7 @@ impl<E: Float> SparseJob<'_, E> {
         end: usize,
         parts: usize,
         block: &Block,
-        room: &mut CapRoom<E>,
+        RowRooms { cap: room, between }: &mut RowRooms<E>,
         totals: &mut [f64; SUMS],
     ) {
         let token = self.token;
@@ -334,10 +361,8 @@ impl<E: Float> SparseJob<'_, E> {
             if io.source().len() <= E::TILE {
                 let slopes = i * io.source().len();
                 recipe.logits.gradient_of_exps(token, io.target(), gradient, (room, slopes));
-            } else if parts > 1 {
-                long_row::gradient(token, &recipe.logits, io.reborrow(), gradient, parts);
             } else {
-                recipe.logits.gradient_of_logits(token, io.reborrow(), gradient, None, room);
+                between.gradient((token, &recipe.logits), io.reborrow(), gradient, parts);
             }
             canonical(io.target(), coefficients);
         }
@@ -423,10 +448,11 @@ impl<'a, E: Float> Recipe<'a, E> {
         y: usize,
     ) -> (RowGradient<'a, E>, [f64; 3]) {
         let coefficients = [terms.factor[i], terms.spread[i], terms.at_label[i]];
-        let [factor, spread, at_label] = coefficients.map(E::from_f64);
-        let map = Gradient { factor, spread, weights: self.class_weights };
-        let (max, fixed, past_caches) = (rows.max[i], (y, at_label), self.past_caches);
-        (RowGradient { map, max, fixed, past_caches }, coefficients)
+        let [factor, spread, at_label] = coefficients;
+        let map = Gradient { factor, spread: E::from_f64(spread), weights: self.class_weights };
+        let (max, fixed) = (rows.max[i], (y, E::from_f64(at_label)));
+        let past_caches = self.past_caches;
+        (RowGradient { map, max, of_tiles: None, fixed, past_caches }, coefficients)
     }
 
     /// Enters a row: the statistics of its other classes, and its label's logit.
@@ -468,22 +494,32 @@ impl<'a, E: Float> Recipe<'a, E> {
         (label, others, argmax)
     }
 
-    /// The same; a row of at most a tile leaves `e^u` in the target, and the slopes of a cap in its room.
+    /// The same of a row of at most a tile, which leaves `e^u` in the target, and the slopes of a cap in its room.
     fn read_into(
         &self,
         token: Token,
         io: RowIo<'_, E>,
         ask: Ask<'_, E>,
         seek: bool,
-        parts: usize,
         (room, slopes): (&mut CapRoom<E>, usize),
     ) -> (E, Stats, usize) {
-        if io.source().len() > E::TILE {
-            return self.read(token, io.source(), ask, seek, parts, room);
-        }
         let mut io = self.logits.capped_in_target(token, io, room, slopes);
         let label = io.source()[ask.excluded.unwrap_or(0)];
         let (others, argmax) = token.run(StatsInto { io: &mut io, ask, seek });
         (label, others, argmax)
+    }
+
+    /// The same of a row of several tiles; the largest logit is not sought.
+    fn read_long(
+        &self,
+        token: Token,
+        io: RowIo<'_, E>,
+        ask: Ask<'_, E>,
+        parts: usize,
+        between: &mut Between<E>,
+    ) -> (E, Stats, usize) {
+        let label = self.logits.one(token, io.source()[ask.excluded.unwrap_or(0)]);
+        let others = between.stats((token, &self.logits), io, ask, self.past_caches, parts);
+        (label, others, 0)
     }
 }

@@ -31,8 +31,7 @@ pub trait Float:
     /// Lanes of the virtual vector: 128 bytes on every instruction set.
     const LANES: usize;
     /// Elements of a row that are summed in `Self` before `f64` takes over: 16 KiB, so that their second pass finds them
-    /// in the first-level cache. A row of no more keeps its exponentials where the gradient will be; scaling them there
-    /// takes half as long as computing them again.
+    /// in the first-level cache. Only rows of no more are worked on several at a time.
     const TILE: usize = 128 * Self::LANES;
     /// Lane numbers, `LANES` of them.
     const LANE_NUMBERS: &'static [Self];

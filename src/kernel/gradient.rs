@@ -1,15 +1,19 @@
 //! The gradient map: `factor · e^u - spread · w`, `u = scale · (x - max)`.
+//!
+//! In a row of several tiles `e^u` is that of the distance from the largest logit of the tile, times that of the
+//! distance of that one from the largest of the row: the exponentials of the statistics pass are of use, then.
 
+use super::stats;
 use crate::elem::Float;
-use crate::elementary::ExpTerm;
+use crate::elementary::{ExpTerm, exp_f64};
 use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
-use crate::walk;
+use crate::walk::{self, Skip};
 
 /// The coefficients of the map; with `factor = a / Σ e^u` the first term is `a · p`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Gradient<'a, E> {
-    pub(crate) factor: E,
+    pub(crate) factor: f64,
     /// 0 if there is no second term.
     pub(crate) spread: E,
     /// All 1 if there are none.
@@ -18,7 +22,7 @@ pub(crate) struct Gradient<'a, E> {
 
 impl<'a, E: Float> Gradient<'a, E> {
     /// The first term alone.
-    pub(crate) const fn scaled(factor: E) -> Self {
+    pub(crate) const fn scaled(factor: f64) -> Self {
         Gradient { factor, spread: E::ZERO, weights: None }
     }
 
@@ -28,7 +32,39 @@ impl<'a, E: Float> Gradient<'a, E> {
     }
 }
 
-/// The map over a row that holds `e^u`; without a second term it may be multiplied by a slope.
+/// The largest logits of a row and of its tiles.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tops<'a, E> {
+    pub(crate) max: f64,
+    /// What logits are multiplied by.
+    pub(crate) scale: E,
+    /// Those of the tiles, where they are known.
+    pub(crate) of_tiles: Option<&'a [E]>,
+    /// A class that they leave out.
+    pub(crate) excluded: usize,
+}
+
+impl<E: Float> Tops<'_, E> {
+    /// The same for the classes from `start` to `end`, of which `start` is the first of a tile.
+    pub(crate) fn part(self, start: usize, end: usize) -> Self {
+        let of_tiles = self.of_tiles.map(|tops| &tops[start / E::TILE..end.div_ceil(E::TILE)]);
+        Tops { of_tiles, excluded: self.excluded.wrapping_sub(start), ..self }
+    }
+
+    /// The factor of a tile whose largest logit is `top`; 0 where it is no normal number.
+    #[inline(always)]
+    fn factor(&self, of_row: f64, top: E) -> E {
+        let top = top.to_f64();
+        if top == self.max {
+            return E::from_f64(of_row);
+        }
+        let factor = E::from_f64(of_row * exp_f64(self.scale.to_f64() * (top - self.max)));
+        let too_small = factor < E::MIN_POSITIVE && factor > E::ZERO - E::MIN_POSITIVE;
+        if too_small { E::ZERO } else { factor }
+    }
+}
+
+/// The map over a row of at most a tile that holds `e^u`; without a second term it may be multiplied by a slope.
 pub(crate) struct OfExps<'a, E> {
     pub(crate) map: Gradient<'a, E>,
     pub(crate) row: &'a mut [E],
@@ -43,7 +79,7 @@ impl<E: Float> Kernel<E> for OfExps<'_, E> {
         let OfExps { map, row, slope } = self;
         let mut io = RowIo::InPlace(row);
         let r = l.register();
-        let (factor, minus) = (r.splat(map.factor), r.splat(E::ZERO - map.spread));
+        let (factor, minus) = (r.splat(E::from_f64(map.factor)), r.splat(E::ZERO - map.spread));
         if map.spread == E::ZERO {
             match slope {
                 None => walk::map(
@@ -79,12 +115,35 @@ impl<E: Float> Kernel<E> for OfExps<'_, E> {
     }
 }
 
-/// The map over a row of logits; the same bits as [`OfExps`].
+/// The map over tiles of a row that hold `e^u`.
+pub(crate) struct OfTilesOfExps<'a, E> {
+    pub(crate) map: Gradient<'a, E>,
+    pub(crate) row: &'a mut [E],
+    /// With those of the tiles.
+    pub(crate) tops: Tops<'a, E>,
+}
+
+impl<E: Float> Kernel<E> for OfTilesOfExps<'_, E> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(self, l: L) {
+        let OfTilesOfExps { map, row, tops } = self;
+        let of_tiles = tops.of_tiles.unwrap_or(&[]);
+        for (i, (row, top)) in row.chunks_mut(E::TILE).zip(of_tiles).enumerate() {
+            let start = i * E::TILE;
+            let factor = tops.factor(map.factor, *top).to_f64();
+            let map = Gradient { factor, ..map.part(start, start + row.len()) };
+            OfExps { map, row, slope: None }.run(l);
+        }
+    }
+}
+
+/// The map over tiles of a row of logits; the same bits as [`OfTilesOfExps`].
 pub(crate) struct OfLogits<'a, E> {
     pub(crate) map: Gradient<'a, E>,
     pub(crate) io: RowIo<'a, E>,
-    pub(crate) max: E,
-    pub(crate) scale: E,
+    pub(crate) tops: Tops<'a, E>,
     /// Where the gradient goes, if it can.
     pub(crate) past_caches: bool,
 }
@@ -94,49 +153,77 @@ impl<E: Float> Kernel<E> for OfLogits<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) {
-        let OfLogits { map, mut io, max, scale, past_caches } = self;
-        let io = &mut io;
-        let r = l.register();
-        let (factor, minus) = (r.splat(map.factor), r.splat(E::ZERO - map.spread));
-        let exp = ExpTerm::new(r);
-        let (top, by) = (r.splat(if max < E::LOWEST { E::LOWEST } else { max }), r.splat(scale));
-        if map.spread != E::ZERO
-            && let Some(weights) = map.weights
-        {
-            walk::map2(
-                l,
-                io,
-                weights,
-                #[inline(always)]
-                |x, w| {
-                    let e = exp.of(r, r.mul(by, r.sub(top, x)));
-                    r.mul_add(w, minus, r.mul(e, factor))
-                },
-            );
-        } else if map.spread != E::ZERO {
-            walk::map_out(
-                l,
-                io,
-                past_caches,
-                #[inline(always)]
-                |x| r.mul_add(exp.of(r, r.mul(by, r.sub(top, x))), factor, minus),
-            );
-        } else if scale == E::ONE {
-            walk::map_out(
-                l,
-                io,
-                past_caches,
-                #[inline(always)]
-                |x| r.mul(exp.of(r, r.sub(top, x)), factor),
-            );
-        } else {
-            walk::map_out(
-                l,
-                io,
-                past_caches,
-                #[inline(always)]
-                |x| r.mul(exp.of(r, r.mul(by, r.sub(top, x))), factor),
-            );
+        let OfLogits { map, mut io, tops, past_caches } = self;
+        let len = io.source().len();
+        let mut start = 0;
+        while start < len {
+            let end = len.min(start + E::TILE);
+            let mut io = io.part(start, end);
+            let tops = tops.part(start, end);
+            let top = match tops.of_tiles {
+                Some(of_tiles) => of_tiles[0],
+                None => {
+                    let excluded = (tops.excluded < end - start).then_some(tops.excluded);
+                    stats::max(l, io.source(), Skip { excluded, pad: E::NEG_INFINITY })
+                }
+            };
+            let factor = tops.factor(map.factor, top);
+            of_tile(l, map.part(start, end), &mut io, (top, tops.scale, factor), past_caches);
+            start = end;
         }
+        walk::written(past_caches);
+    }
+}
+
+/// The map over a tile whose largest logit is `top`.
+#[inline(always)]
+fn of_tile<E: Float, L: Lanes<E>>(
+    l: L,
+    map: Gradient<'_, E>,
+    io: &mut RowIo<'_, E>,
+    (top, scale, factor): (E, E, E),
+    past_caches: bool,
+) {
+    let r = l.register();
+    let (factor, minus) = (r.splat(factor), r.splat(E::ZERO - map.spread));
+    let exp = ExpTerm::new(r);
+    let (top, by) = (r.splat(if top < E::LOWEST { E::LOWEST } else { top }), r.splat(scale));
+    if map.spread != E::ZERO
+        && let Some(weights) = map.weights
+    {
+        walk::map2(
+            l,
+            io,
+            weights,
+            #[inline(always)]
+            |x, w| {
+                let e = exp.of(r, r.mul(by, r.sub(top, x)));
+                r.mul_add(w, minus, r.mul(e, factor))
+            },
+        );
+    } else if map.spread != E::ZERO {
+        walk::map_out(
+            l,
+            io,
+            past_caches,
+            #[inline(always)]
+            |x| r.mul_add(exp.of(r, r.mul(by, r.sub(top, x))), factor, minus),
+        );
+    } else if scale == E::ONE {
+        walk::map_out(
+            l,
+            io,
+            past_caches,
+            #[inline(always)]
+            |x| r.mul(exp.of(r, r.sub(top, x)), factor),
+        );
+    } else {
+        walk::map_out(
+            l,
+            io,
+            past_caches,
+            #[inline(always)]
+            |x| r.mul(exp.of(r, r.mul(by, r.sub(top, x))), factor),
+        );
     }
 }

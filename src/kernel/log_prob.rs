@@ -28,5 +28,6 @@ impl<E: Float> Kernel<E> for LogProb<'_, E> {
             #[inline(always)]
             |x| r.sub(r.sub(x, max), log_sum),
         );
+        walk::written(self.past_caches);
     }
 }

@@ -1,12 +1,13 @@
 //! Runs of tiles, put together where the instruction set is known: outside, each fused operation of a
 //! merge is a call into the C library.
 
-use super::stats::{Ask, Stats, StatsOf};
+use super::stats::{Ask, Stats, StatsInto, StatsOf};
 use super::tree::Tree;
 use crate::elem::Float;
 use crate::isa::{Kernel, Lanes};
+use crate::view::RowIo;
 
-/// Appends the statistics of the next tile.
+/// Appends the statistics of the next tile; its largest logit.
 pub(crate) struct PushTile<'a, E> {
     pub(crate) tree: &'a mut Tree,
     pub(crate) x: &'a [E],
@@ -14,13 +15,33 @@ pub(crate) struct PushTile<'a, E> {
 }
 
 impl<E: Float> Kernel<E> for PushTile<'_, E> {
-    type Out = ();
+    type Out = E;
 
     #[inline(always)]
-    fn run<L: Lanes<E>>(self, l: L) {
+    fn run<L: Lanes<E>>(self, l: L) -> E {
         let PushTile { tree, x, ask } = self;
-        let scale = ask.scale.to_f64();
-        tree.push(StatsOf { x, ask }.run(l), scale);
+        let stats = StatsOf { x, ask }.run(l);
+        tree.push(stats, ask.scale.to_f64());
+        E::from_f64(stats.max)
+    }
+}
+
+/// The same; leaves `e^u` of the tile in its target.
+pub(crate) struct PushTileInto<'a, 'r, E> {
+    pub(crate) tree: &'a mut Tree,
+    pub(crate) io: &'a mut RowIo<'r, E>,
+    pub(crate) ask: Ask<'a, E>,
+}
+
+impl<E: Float> Kernel<E> for PushTileInto<'_, '_, E> {
+    type Out = E;
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(self, l: L) -> E {
+        let PushTileInto { tree, io, ask } = self;
+        let (stats, _) = StatsInto { io, ask, seek: false }.run(l);
+        tree.push(stats, ask.scale.to_f64());
+        E::from_f64(stats.max)
     }
 }
 

@@ -55,7 +55,8 @@ pub(crate) fn map<E: Float, L: Lanes<E>>(
     map_out(l, io, false, f);
 }
 
-/// [`map`]; past the caches what is written is not read before, and does not take the place of what will be read.
+/// [`map`]; past the caches what is written is not read before, and does not take the place of what will be read. Then
+/// [`written`] must follow.
 ///
 /// Registers start with a cache line of the target: one that crosses two takes as long as two.
 #[inline(always)]
@@ -75,7 +76,6 @@ pub(crate) fn map_out<E: Float, L: Lanes<E>>(
                 for (s, t) in registers {
                     r.store_past_caches(f(r.load(s)), t);
                 }
-                fence();
             } else {
                 for (s, t) in registers {
                     r.store(f(r.load(s)), t);
@@ -89,6 +89,14 @@ pub(crate) fn map_out<E: Float, L: Lanes<E>>(
         }
     }
     map_partial(r, io, (end, len), f);
+}
+
+/// After the last of what goes past the caches: another thread sees it from now on.
+#[inline(always)]
+pub(crate) fn written(past_caches: bool) {
+    if past_caches {
+        fence();
+    }
 }
 
 /// Bytes of a row from which on a partial register at its start costs less than it saves.

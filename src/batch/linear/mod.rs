@@ -410,10 +410,8 @@ impl<'a, E: Multiply> Head<'a, E> {
         let sums = par::sum(self.threads, classes, finish).exact();
         let Some(mut wanted) = wanted else { return sums };
         let input = here.input();
-        for (half, tile) in [0, 1].into_iter().flat_map(|half| {
-            let classes = halves::<E>(classes)[half].clone();
-            tiles_of::<E>(classes).map(move |tile| (half, tile))
-        }) {
+        let half = halves::<E>(classes)[0].end;
+        for tile in tiles_of::<E>(0..classes) {
             let logits = &mut logits[..rows * tile.len()];
             self.logits(input, tile.clone(), logits);
             let differentiate = Differentiate {
@@ -427,14 +425,22 @@ impl<'a, E: Multiply> Head<'a, E> {
             if let Some(sums) = &mut wanted.bias {
                 self.sum_columns(logits, tile.clone(), sums);
             }
-            let of_input = wanted.input[half].as_mut().map(Sum::target);
-            let of_weight = wanted.weight.as_mut();
-            let of_weight =
-                of_weight.map(|(onto, to)| (*onto, Target::new(to.between(tile.clone()))));
+            let middle = half.clamp(tile.start, tile.end);
             let logits = Target::new(RowsMut::packed(logits, tile.len()));
-            let sweep =
-                Sweep { head: self, classes: tile, logits, input, next: None, of_input, of_weight };
-            sweep.run(self.products);
+            let (of_first, of_second) = logits.split_at(middle - tile.start, false);
+            let parts = [(tile.start..middle, of_first), (middle..tile.end, of_second)];
+            for (of_half, (classes, logits)) in parts.into_iter().enumerate() {
+                if classes.is_empty() {
+                    continue;
+                }
+                let of_input = wanted.input[of_half].as_mut().map(Sum::target);
+                let of_weight = wanted.weight.as_mut();
+                let of_weight =
+                    of_weight.map(|(onto, to)| (*onto, Target::new(to.between(classes.clone()))));
+                let next = None;
+                Sweep { head: self, classes, logits, input, next, of_input, of_weight }
+                    .run(self.products);
+            }
         }
         join_sums(wanted.input);
         sums

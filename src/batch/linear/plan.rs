@@ -7,7 +7,7 @@ use crate::elem::Float;
 use crate::error::Error;
 use crate::kernel::stats::Stats;
 use crate::par::leaf_rows;
-use crate::product::{CHAIN, GRAIN, MOST_PACKED, packing_bytes};
+use crate::product::{CHAIN, MOST_PACKED, packing_bytes};
 use core::ops::Range;
 
 /// What a call has to hold.
@@ -53,9 +53,9 @@ const MOST_ROWS: usize = 4096;
 const ROW_BYTES: usize = 2 * size_of::<usize>() + 3 * size_of::<f64>();
 
 /// The classes in two halves, over each of which the gradient of the input is summed, so that two threads
-/// need not share out its columns. Those of a single tile are not halved.
+/// need not share out its columns; the second starts where a chain may. Those of a single tile are not halved.
 pub(super) fn halves<E: Float>(classes: usize) -> [Range<usize>; 2] {
-    let half = if classes <= E::TILE { classes } else { classes / 2 / GRAIN * GRAIN };
+    let half = if classes <= E::TILE { classes } else { classes / 2 / CHAIN * CHAIN };
     [0..half, half..classes]
 }
 

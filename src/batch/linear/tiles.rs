@@ -241,7 +241,7 @@ impl<E: Float> Job for Differentiate<'_, '_, E> {
                 Fate::Gradient(gradient, coefficients) => {
                     let part = gradient.part(start, start + x.len());
                     let io = RowIo::InPlace(&mut *x);
-                    recipe.logits.gradient_of_logits(token, io, part, None, &mut room);
+                    recipe.logits.gradient_of_logits(token, io, part, &mut room);
                     canonical(x, coefficients);
                 }
             }
