@@ -402,7 +402,8 @@ fn blocks2<E: Float, L: Lanes<E>, const N: usize>(
 }
 
 /// `target[i]` is the first of `f(source[i])`; returns the sums of all `f`, added as in [`sum`]. What lies `ahead`
-/// bytes further is asked for.
+/// bytes further in the source is asked for; the target's cache lines, asked for too, would take the place of others
+/// on their way: a twentieth slower, a tenth in memory.
 #[inline(always)]
 pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
@@ -438,7 +439,6 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
                     |at| {
                         let end = at + L::Register::LANES;
                         next_row(r, &source[at..end], ahead);
-                        next_row(r, &target[at..end], ahead);
                         let y = f(r.load(&source[at..end]));
                         r.store(y[0], &mut target[at..end]);
                         y

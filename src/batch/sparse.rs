@@ -370,7 +370,7 @@ impl<E: Float> SparseJob<'_, E> {
 }
 
 impl<E: Float> AskRows<'_, E> {
-    /// The labels' logits, before a row that is worked on in place is overwritten.
+    /// The labels' logits.
     fn labels_in(&self, logits: Rows<'_, E>) -> [E; TOGETHER] {
         let mut of_labels = [E::ZERO; TOGETHER];
         for (i, of_label) in of_labels[..self.count].iter_mut().enumerate() {
@@ -399,9 +399,10 @@ impl<E: Float> AskRows<'_, E> {
         io: &mut Io<'_, E>,
         stats: &mut [Stats; TOGETHER],
     ) -> [E; TOGETHER] {
-        let labels = self.labels_in(io.source());
-        token.run(StatsIntoRows { io, rows: self, out: &mut stats[..self.count] });
-        labels
+        // Before they are overwritten; if they are not, after they were read: they are in a cache then.
+        let before = matches!(io, Io::InPlace(_)).then(|| self.labels_in(io.source()));
+        token.run(StatsIntoRows { io: &mut *io, rows: self, out: &mut stats[..self.count] });
+        before.unwrap_or_else(|| self.labels_in(io.source()))
     }
 }
 
