@@ -290,6 +290,11 @@ pub(crate) enum RowIo<'a, T> {
 }
 
 impl<'a, T> Io<'a, T> {
+    /// How many matrices these are.
+    pub(crate) fn matrices(&self) -> usize {
+        if matches!(self, Io::Apart(..)) { 2 } else { 1 }
+    }
+
     pub(crate) fn shape(&self) -> (usize, usize) {
         match self {
             Io::Apart(source, _) => source.shape(),

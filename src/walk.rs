@@ -7,8 +7,10 @@
 //! Closures go by value, never as `&f`: a call through a reference is not always inlined, and out of
 //! line it is compiled without the instruction set, 20 times slower.
 
+mod beside;
 mod map;
 
+pub(crate) use beside::{map_sum_beside, sum_beside};
 pub(crate) use map::{get, map, map_both, map_out, map_two, map2, put, written};
 
 use crate::elem::{Float, Scratch};

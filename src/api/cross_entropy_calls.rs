@@ -1,5 +1,6 @@
 //! The calls of [`CrossEntropy`]: arguments are checked, then a job runs.
 
+use super::Exec;
 use super::checks::{
     Weight, not_negative, one_per_class, one_per_row, option, positive, same_shape, weigh, weights,
 };
@@ -234,7 +235,8 @@ impl<T: Element> CrossEntropy<'_, T> {
         match call {
             Call::Rows(pass) => {
                 let past_caches = self.exec.goes_past_caches::<T>(pass.shape());
-                let recipe = Recipe { past_caches, ..recipe };
+                let from_memory = Exec::reads_memory::<T>(pass.shape(), pass.matrices());
+                let recipe = Recipe { past_caches, from_memory, ..recipe };
                 let job = SparseJob {
                     token,
                     pass,
@@ -269,6 +271,7 @@ impl<T: Element> CrossEntropy<'_, T> {
             z_loss: self.z_loss,
             weighing: self.weighing(weight, row_weight),
             past_caches: false,
+            from_memory: false,
         }
     }
 

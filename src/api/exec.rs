@@ -42,6 +42,9 @@ pub struct Exec {
 /// Bytes of which a cache that is shared will not keep much until they are read again.
 const MOST_IN_CACHES: usize = 64 << 20;
 
+/// Bytes that are read and written in a call of which such a cache will not have much when they are read the next time.
+const MOST_FROM_CACHES: usize = 32 << 20;
+
 impl Exec {
     /// The best path, as many threads as there are.
     #[must_use]
@@ -91,6 +94,11 @@ impl Exec {
 
     pub(crate) fn thread_bound(self) -> usize {
         self.threads
+    }
+
+    /// Whether a call on so many matrices of that shape reads them from memory.
+    pub(crate) fn reads_memory<T>((rows, classes): (usize, usize), matrices: usize) -> bool {
+        rows.saturating_mul(classes) >= MOST_FROM_CACHES / matrices / size_of::<T>()
     }
 
     /// Whether what a call writes goes past the caches, if it is written after all of a row was read.

@@ -18,7 +18,8 @@ impl Exec {
     /// [`Error::RowCount`] if `out` has another length, [`Error::PathUnavailable`].
     pub fn log_sum_exp<T: Element>(self, logits: Rows<'_, T>, out: &mut [T]) -> Result<(), Error> {
         one_per_row("out", logits.rows(), out.len())?;
-        let job = LogSumExpJob { token: self.token()?, logits, out };
+        let from_memory = Exec::reads_memory::<T>(logits.shape(), 1);
+        let job = LogSumExpJob { token: self.token()?, logits, out, from_memory };
         T::log_sum_exp(self.thread_bound(), logits.classes(), job);
         Ok(())
     }
@@ -139,7 +140,8 @@ impl Exec {
     fn map_rows<T: Element>(self, map: Map, io: Io<'_, T>) -> Result<(), Error> {
         let (_, classes) = io.shape();
         let past_caches = self.goes_past_caches::<T>(io.shape());
-        let job = MapJob { token: self.token()?, map, io, past_caches };
+        let from_memory = Exec::reads_memory::<T>(io.shape(), io.matrices());
+        let job = MapJob { token: self.token()?, map, io, past_caches, from_memory };
         T::map_rows(self.thread_bound(), classes, job);
         Ok(())
     }

@@ -5,7 +5,7 @@ use super::few::{SideBySide, are_few};
 use super::few_statistics::FewCalibration;
 use crate::elem::Float;
 use crate::isa::Token;
-use crate::kernel::stats::{Ask, Moments, Spread, StatsOf};
+use crate::kernel::stats::{Ask, Moments, StatsOf};
 use crate::labels::Targets;
 use crate::loss::row::{Apart, Calibration};
 use crate::par::{SUMS, Split, SumJob};
@@ -50,12 +50,8 @@ impl<E: Float> SumJob for CalibrationJob<'_, E> {
         for row in rows {
             let Some(y) = self.targets.class(row) else { continue };
             let x = self.logits.row(row);
-            let ask = Ask {
-                excluded: Some(y),
-                scale: self.beta,
-                moments: Moments::Both,
-                spread: Spread::Off,
-            };
+            let (excluded, moments) = (Some(y), Moments::Both);
+            let ask = Ask { excluded, scale: self.beta, moments, ..Ask::PLAIN };
             let others = self.token.run(StatsOf { x, ask });
             let apart = Apart { others, label: x[y].to_f64(), scale: self.beta.to_f64() };
             let terms = self.token.run(Calibration(apart));

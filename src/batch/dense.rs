@@ -13,7 +13,7 @@ use crate::isa::Token;
 use crate::kernel::argmax::Largest;
 use crate::kernel::dense::{Entropy, Mass, Masses, OfTargets, SumsOfRows, SumsOfTile, Tile};
 use crate::kernel::gradient::Gradient;
-use crate::kernel::stats::{Ask, Moments, Spread, Stats};
+use crate::kernel::stats::{Ask, Stats};
 use crate::kernel::stats_rows::AskRows;
 use crate::loss::row::{self, LabelTerms, TOGETHER, TargetRows};
 use crate::par::{SUMS, Split, SumJob};
@@ -274,7 +274,7 @@ impl<E: Float> DenseRecipe<'_, E> {
     /// The statistics of the classes but one.
     fn ask(&self, excluded: Option<usize>) -> Ask<'static, E> {
         let scale = self.logits.factor();
-        Ask { excluded, scale, moments: Moments::None, spread: Spread::Off }
+        Ask { excluded, scale, ..Ask::PLAIN }
     }
 
     /// What the targets of a row come to and the mass on its largest logit, tile by tile.

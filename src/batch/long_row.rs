@@ -12,7 +12,7 @@ use crate::isa::Token;
 use crate::kernel::dense::Mass;
 use crate::kernel::gradient::OfTilesOfExps;
 use crate::kernel::stats::{Ask, Stats};
-use crate::kernel::tiles::{Append, PushTile, PushTileInto, Total};
+use crate::kernel::tiles::{Append, PushTiles, Tiles, Total};
 use crate::kernel::tree::Tree;
 use crate::par::{self, Part};
 use crate::view::RowIo;
@@ -26,7 +26,7 @@ pub(crate) fn stats<E: Float>(
     parts: usize,
 ) -> Stats {
     stats_of_part(
-        StatsOfPart { token, logits, row: Row::Read(x), start: 0, ask, tops: None },
+        StatsOfPart { token, logits, row: Tiles::Read(x), start: 0, ask, tops: None },
         parts,
     )
 }
@@ -65,7 +65,7 @@ impl<E: Float> Default for Between<E> {
 }
 
 impl<E: Float> Between<E> {
-    /// The statistics of a row whose logits are read again: nothing is left.
+    /// For a row whose logits are read again for something else.
     pub(crate) fn leave_nothing(&mut self) {
         self.left = Left::Nothing;
     }
@@ -88,8 +88,8 @@ impl<E: Float> Between<E> {
         };
         let tops = self.tops.get_or_insert([E::ZERO; MOST_TOPS]).get_mut(..tiles);
         let row = match self.left {
-            Left::Exps => Row::Into(io.reborrow()),
-            Left::Nothing | Left::Tops => Row::Read(io.source()),
+            Left::Exps => Tiles::Into(io.reborrow()),
+            Left::Nothing | Left::Tops => Tiles::Read(io.source()),
         };
         stats_of_part(StatsOfPart { token, logits, row, start: 0, ask, tops }, parts)
     }
@@ -157,40 +157,11 @@ impl<E: Float> Between<E> {
     }
 }
 
-/// Some tiles of a row.
-enum Row<'a, E> {
-    Read(&'a [E]),
-    /// With room for their exponentials.
-    Into(RowIo<'a, E>),
-}
-
-impl<E> Row<'_, E> {
-    fn len(&self) -> usize {
-        match self {
-            Row::Read(x) => x.len(),
-            Row::Into(io) => io.source().len(),
-        }
-    }
-
-    fn split_at(self, middle: usize) -> (Self, Self) {
-        match self {
-            Row::Read(x) => {
-                let (head, tail) = x.split_at(middle);
-                (Row::Read(head), Row::Read(tail))
-            }
-            Row::Into(io) => {
-                let (head, tail) = io.split_at(middle);
-                (Row::Into(head), Row::Into(tail))
-            }
-        }
-    }
-}
-
 /// Some tiles of a row, and what is asked of the row.
 struct StatsOfPart<'a, E> {
     token: Token,
     logits: &'a LogitMap,
-    row: Row<'a, E>,
+    row: Tiles<'a, E>,
     /// The first class.
     start: usize,
     /// Of the whole row.
@@ -210,7 +181,7 @@ impl<E: Float> Part for StatsOfPart<'_, E> {
     type Out = Run;
 
     fn tiles(&self) -> usize {
-        self.row.len().div_ceil(E::TILE)
+        self.row.source().len().div_ceil(E::TILE)
     }
 
     fn split_at(self, tile: usize) -> (Self, Self) {
@@ -229,24 +200,16 @@ impl<E: Float> Part for StatsOfPart<'_, E> {
     }
 
     fn run(self, Run { tree, .. }: &mut Run) {
-        let StatsOfPart { token, logits, mut row, start, ask, mut tops } = self;
-        let (len, mut room) = (row.len(), CapRoom::default());
-        for (i, first) in (0..len).step_by(E::TILE).enumerate() {
-            let end = len.min(first + E::TILE);
-            let ask = ask.part(start + first, start + end);
-            let tree = &mut *tree;
-            let top = match &mut row {
-                Row::Read(x) => {
-                    let x = logits.tile(token, &x[first..end], &mut room);
-                    token.run(PushTile { tree, x, ask })
-                }
-                Row::Into(io) => {
-                    token.run(PushTileInto { tree, io: &mut io.part(first, end), ask })
-                }
-            };
-            if let Some(tops) = &mut tops {
-                tops[i] = top;
-            }
+        let StatsOfPart { token, logits, row, start, ask, mut tops } = self;
+        if logits.softcap.is_none() {
+            return token.run(PushTiles { tree, row, start, ask, tops });
+        }
+        let mut room = CapRoom::default();
+        for (i, x) in row.source().chunks(E::TILE).enumerate() {
+            let row = Tiles::Read(logits.tile(token, x, &mut room));
+            let (start, tree) = (start + i * E::TILE, &mut *tree);
+            let tops = tops.as_mut().map(|tops| &mut tops[i..=i]);
+            token.run(PushTiles { tree, row, start, ask, tops });
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::element::Element;
 use crate::isa::Token;
 use crate::kernel::argmax::Largest;
-use crate::kernel::stats::{Ask, Moments, Spread, StatsOf};
+use crate::kernel::stats::{Ask, Moments, StatsOf};
 use crate::labels::Targets;
 use crate::par::{Job, Split};
 use crate::partial::PartialRow;
@@ -65,7 +65,7 @@ impl<E: Element> Job for PartialRowsJob<'_, E> {
                 None => None,
             };
             let moments = if self.entropy { Moments::First } else { Moments::None };
-            let ask = Ask { excluded: label, scale: E::ONE, moments, spread: Spread::Off };
+            let ask = Ask { excluded: label, moments, ..Ask::PLAIN };
             let mut part = PartialRow::starting_at(first);
             for (i, tile) in x.chunks(E::TILE).enumerate() {
                 let start = i * E::TILE;

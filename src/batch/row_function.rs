@@ -26,6 +26,8 @@ pub struct LogSumExpJob<'a, E> {
     pub(crate) token: Token,
     pub(crate) logits: Rows<'a, E>,
     pub(crate) out: &'a mut [E],
+    /// The logits are too many for the caches.
+    pub(crate) from_memory: bool,
 }
 
 impl<E: Float> Split for LogSumExpJob<'_, E> {
@@ -40,7 +42,7 @@ impl<E: Float> Split for LogSumExpJob<'_, E> {
         let (out0, out1) = self.out.split_at_mut(row);
         (
             LogSumExpJob { logits: logits0, out: out0, ..self },
-            LogSumExpJob { token: self.token, logits: logits1, out: out1 },
+            LogSumExpJob { logits: logits1, out: out1, ..self },
         )
     }
 }
@@ -57,7 +59,8 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
         }
         for (block, out) in self.out.chunks_mut(TOGETHER).enumerate() {
             let start = block * TOGETHER;
-            let read = ReadRows::new(token, self.logits, start, out.len(), parts);
+            let rows = start..start + out.len();
+            let read = ReadRows::new((token, self.from_memory), self.logits, rows, parts);
             for (i, out) in out.iter_mut().enumerate() {
                 *out = match read.stats[i].is_positive() {
                     true => E::from_f64(read.stats[i].max + read.log_sums[i]),
@@ -76,24 +79,25 @@ struct ReadRows {
 }
 
 impl ReadRows {
-    /// Reads `count` rows from `start` on, or one in so many parts.
+    /// Reads some rows, or one in so many parts.
     fn new<E: Float>(
-        token: Token,
+        (token, from_memory): (Token, bool),
         logits: Rows<'_, E>,
-        start: usize,
-        count: usize,
+        rows: Range<usize>,
         parts: usize,
     ) -> Self {
         let mut stats = [Stats::NONE; TOGETHER];
+        let (start, count) = (rows.start, rows.len());
+        let ask = Ask { from_memory, ..Ask::PLAIN };
         if logits.classes() <= E::TILE {
-            let rows = AskRows { start, count, ask: Ask::PLAIN, labels: None };
+            let rows = AskRows { start, count, ask, labels: None };
             token.run(StatsOfRows { logits, rows, out: &mut stats });
         } else {
-            for (row, stats) in (start..start + count).zip(&mut stats) {
+            for (row, stats) in rows.zip(&mut stats) {
                 let x = logits.row(row);
                 *stats = match parts {
-                    1 => token.run(StatsOf { x, ask: Ask::PLAIN }),
-                    _ => long_row::stats(token, &LogitMap::PLAIN, x, Ask::PLAIN, parts),
+                    1 => token.run(StatsOf { x, ask }),
+                    _ => long_row::stats(token, &LogitMap::PLAIN, x, ask, parts),
                 };
             }
         }
@@ -133,6 +137,8 @@ pub struct MapJob<'a, E> {
     pub(crate) io: Io<'a, E>,
     /// What is written goes past the caches.
     pub(crate) past_caches: bool,
+    /// The logits are too many for the caches.
+    pub(crate) from_memory: bool,
 }
 
 impl<E: Float> Split for MapJob<'_, E> {
@@ -181,8 +187,8 @@ impl<E: Float> Job for MapJob<'_, E> {
 
 impl<E: Float> MapJob<'_, E> {
     fn log_softmax(&mut self, rows: Range<usize>, parts: usize) {
-        let MapJob { token, past_caches, .. } = *self;
-        let read = ReadRows::new(token, self.io.source(), rows.start, rows.len(), parts);
+        let MapJob { token, past_caches, from_memory, .. } = *self;
+        let read = ReadRows::new((token, from_memory), self.io.source(), rows.clone(), parts);
         for (row, (stats, log_sum)) in rows.zip(read.stats.iter().zip(read.log_sums)) {
             let mut io = self.io.row(row);
             if !stats.is_positive() {
@@ -213,12 +219,13 @@ impl<E: Float> MapJob<'_, E> {
 
     /// The same of rows of several tiles.
     fn softmax(&mut self, rows: Range<usize>, parts: usize) {
-        let MapJob { token, past_caches, .. } = *self;
+        let MapJob { token, past_caches, from_memory, .. } = *self;
         let logits = (token, &LogitMap::PLAIN);
+        let ask = Ask { from_memory, ..Ask::PLAIN };
         let mut between = Between::default();
         for row in rows {
             let mut io = self.io.row(row);
-            let stats = between.stats(logits, io.reborrow(), Ask::PLAIN, past_caches, parts);
+            let stats = between.stats(logits, io.reborrow(), ask, past_caches, parts);
             if !stats.is_positive() {
                 io.target().fill(E::NAN);
                 continue;

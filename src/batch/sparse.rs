@@ -36,6 +36,14 @@ impl<E: Float> Pass<'_, E> {
         }
     }
 
+    /// How many matrices of that shape there are.
+    pub(crate) fn matrices(&self) -> usize {
+        match self {
+            Pass::LossOnly(_) => 1,
+            Pass::Gradient(io) => io.matrices(),
+        }
+    }
+
     /// What is read, before it is overwritten.
     pub(crate) fn logits(&self) -> Rows<'_, E> {
         match self {
@@ -69,6 +77,8 @@ pub struct Recipe<'a, E> {
     pub(crate) weighing: Weighing,
     /// What is written goes past the caches.
     pub(crate) past_caches: bool,
+    /// The logits are too many for the caches.
+    pub(crate) from_memory: bool,
 }
 
 /// A checked call: sums the losses and the z-losses.
@@ -186,6 +196,7 @@ impl<E: Float> SparseJob<'_, E> {
             scale: self.recipe.logits.factor(),
             moments: wanted.moments(),
             spread: Spread::Off,
+            from_memory: self.recipe.from_memory,
         };
         let logits = self.pass.logits();
         let seek = wanted.argmax.is_some();
@@ -422,7 +433,13 @@ impl<'a, E: Float> Recipe<'a, E> {
             None => Spread::Uniform,
             Some(weights) => Spread::Weighted(weights),
         };
-        Ask { excluded: Some(y), scale: self.logits.factor(), moments: Moments::None, spread }
+        Ask {
+            excluded: Some(y),
+            scale: self.logits.factor(),
+            moments: Moments::None,
+            spread,
+            from_memory: self.from_memory,
+        }
     }
 
     /// What becomes of the first `count` rows.

@@ -5,6 +5,7 @@
 //! in `E` inside a tile and in `f64` across tiles, in the fixed tree of [`Tree`].
 
 use super::argmax;
+use super::tiles::{self, Tiles};
 use super::tree::Tree;
 use crate::elem::Float;
 use crate::elementary::{ExpTerm, exp_f64};
@@ -117,12 +118,27 @@ pub(crate) struct Ask<'a, E> {
     pub(crate) scale: E,
     pub(crate) moments: Moments,
     pub(crate) spread: Spread<'a, E>,
+    /// The logits are too many for the caches.
+    pub(crate) from_memory: bool,
 }
 
 impl<E: Float> Ask<'_, E> {
+    /// Whether nothing is asked for but the sum, of all classes.
+    #[inline(always)]
+    pub(super) fn is_plain(&self) -> bool {
+        let Ask { excluded, scale, moments, spread, .. } = self;
+        let is_sum = *moments == Moments::None && matches!(spread, Spread::Off);
+        is_sum && *scale == E::ONE && excluded.is_none()
+    }
+
     /// `Σ e^(x - max)` of all classes.
-    pub(crate) const PLAIN: Self =
-        Ask { excluded: None, scale: E::ONE, moments: Moments::None, spread: Spread::Off };
+    pub(crate) const PLAIN: Self = Ask {
+        excluded: None,
+        scale: E::ONE,
+        moments: Moments::None,
+        spread: Spread::Off,
+        from_memory: false,
+    };
 
     /// The same of the classes from `start` to `end`.
     #[inline(always)]
@@ -147,17 +163,19 @@ impl<E: Float> Kernel<E> for StatsOf<'_, E> {
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) -> Stats {
         let StatsOf { x, ask } = self;
-        let scale = ask.scale.to_f64();
-        let mut tree = None;
-        for (i, tile) in x.chunks(E::TILE).enumerate() {
-            let start = i * E::TILE;
-            let stats = of_tile(l, tile, ask.part(start, start + tile.len()));
-            if tile.len() == x.len() {
-                return stats;
-            }
-            tree.get_or_insert_with(|| Tree::new(0)).push(stats, scale);
+        if x.len() <= E::TILE {
+            return if x.is_empty() { Stats::NONE } else { of_tile(l, x, ask) };
         }
-        tree.map_or(Stats::NONE, |tree| tree.total(scale))
+        let scale = ask.scale.to_f64();
+        let mut tree = Tree::new(0);
+        tiles::each(
+            l,
+            Tiles::Read(x),
+            (0, ask),
+            #[inline(always)]
+            |_, stats| tree.push(stats, scale),
+        );
+        tree.total(scale)
     }
 }
 
@@ -210,7 +228,7 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
 }
 
 #[inline(always)]
-fn of_tile<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
+pub(super) fn of_tile<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Stats {
     let frame = Frame::new(l, x, ask);
     let r = l.register();
     let exp = ExpTerm::new(r);
