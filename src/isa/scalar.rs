@@ -44,12 +44,18 @@ impl Isa for Scalar {
             // SAFETY: the CPU has FMA: `new` asked it.
             return unsafe { with_fma(self, kernel) };
         }
-        kernel.run(E::on(self))
+        without_fma(self, kernel)
     }
 }
 
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[target_feature(enable = "fma")]
 fn with_fma<E: Float, K: Kernel<E>>(isa: Scalar, kernel: K) -> K::Out {
+    kernel.run(E::on(isa))
+}
+
+/// Out of line: what it needs of the stack would be taken, a page at a time, where every path branches off.
+#[inline(never)]
+fn without_fma<E: Float, K: Kernel<E>>(isa: Scalar, kernel: K) -> K::Out {
     kernel.run(E::on(isa))
 }
