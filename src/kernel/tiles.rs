@@ -140,6 +140,8 @@ pub(super) fn each<E: Float, L: Lanes<E>>(
 ) {
     let exp = ExpTerm::new(l.register());
     let len = row.source().len();
+    // One lane at a time has nothing to wait for.
+    let overlaps = L::Register::LANES > 1 && !ask.from_memory;
     let mut known = None;
     for (i, first) in (0..len).step_by(E::TILE).enumerate() {
         let end = len.min(first + E::TILE);
@@ -154,7 +156,7 @@ pub(super) fn each<E: Float, L: Lanes<E>>(
             None => Frame::new(l, &row.source()[first..end], of_tile),
         };
         let of_next = ask.part(start + end, start + next);
-        let beside = next == end + E::TILE && of_next.excluded.is_none() && !ask.from_memory;
+        let beside = overlaps && next == end + E::TILE && of_next.excluded.is_none();
         let sum = if beside && of_tile.is_plain() {
             let (sum, max) = row.part(first, next).sum_and_next(l, frame.reference, &exp);
             known = Some(max.to_f64());
