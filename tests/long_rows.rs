@@ -58,13 +58,13 @@ fn kept_or_not<T: Num>() {
                 let what = format!("{name}, {} on {path}, {threads} threads", T::NAME);
                 let mut apart = vec![T::of(0.0); x.len()];
                 let out = RowsMut::new(&mut apart, classes).expect("rows");
-                call.loss_and_gradient(view(), &labels, out).expect("apart");
+                call.loss_and_gradient(view(), &labels[..], out).expect("apart");
                 let expected = expected.get_or_insert_with(|| bits(&apart));
                 assert!(bits(&apart) == *expected, "apart: {what}");
 
                 let mut in_place = x.clone();
                 let out = RowsMut::new(&mut in_place, classes).expect("rows");
-                call.loss_and_gradient_in_place(out, &labels).expect("in place");
+                call.loss_and_gradient_in_place(out, &labels[..]).expect("in place");
                 assert!(bits(&in_place) == *expected, "in place: {what}");
 
                 // The logits are looked at between the passes.
@@ -72,7 +72,8 @@ fn kept_or_not<T: Num>() {
                 let wanted = RowStatistics { argmax: Some(&mut argmax), ..Default::default() };
                 let mut beside = vec![T::of(0.0); x.len()];
                 let out = RowsMut::new(&mut beside, classes).expect("rows");
-                call.loss_statistics_and_gradient(view(), &labels, wanted, out).expect("beside");
+                call.loss_statistics_and_gradient(view(), &labels[..], wanted, out)
+                    .expect("beside");
                 assert!(bits(&beside) == *expected, "beside statistics: {what}");
             }
         }
@@ -101,7 +102,7 @@ fn many_tiles<T: Num>() {
             let [gradient, softmax] = &mut out;
             let view = || Rows::new(&x[..classes], classes).expect("a row");
             let out_of = |out| RowsMut::new(out, classes).expect("a row");
-            call.loss_and_gradient(view(), &labels, out_of(gradient)).expect("a good call");
+            call.loss_and_gradient(view(), &labels[..], out_of(gradient)).expect("a good call");
             exec.softmax(view(), out_of(softmax)).expect("a good call");
             out.map(|mut row| {
                 assert!(row.drain(fewer..).all(|p| p.bits() == 0), "{path}: a masked class");
