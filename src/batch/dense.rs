@@ -221,10 +221,10 @@ impl<E: Float> DenseJob<'_, E> {
             }
             let t = self.targets.row(row);
             let coefficients = [terms.factor[i], terms.spread[i], terms.at_label[i]];
-            let [spread, at_label] = [terms.spread[i], terms.at_label[i]].map(E::from_f64);
-            let map = Gradient { factor: terms.factor[i], spread, weights: Some(t) };
+            let [factor, spread, at_label] = coefficients;
+            let map = Gradient { factor, spread: E::from_f64(spread), weights: Some(t) };
             let max = read.rows.labels.max[i];
-            let fixed = (read.tops[i].unwrap_or(0), at_label);
+            let fixed = (read.tops[i].unwrap_or(0), E::from_f64(at_label));
             let mut gradient = RowGradient { map, max, of_tiles: None, fixed, past_caches: false };
             if width <= E::TILE {
                 // The masses of these rows are there still.

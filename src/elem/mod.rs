@@ -93,7 +93,7 @@ pub trait Float:
 
     /// Room for a tile.
     type Scratch: AsRef<[Self]> + AsMut<[Self]>;
-    /// Two tiles of zeros.
+    /// A tile of zeros.
     fn scratch() -> Self::Scratch;
 
     fn from_f64(x: f64) -> Self;

@@ -45,12 +45,6 @@ pub(crate) struct Tops<'a, E> {
 }
 
 impl<E: Float> Tops<'_, E> {
-    /// The same for the classes from `start` to `end`, of which `start` is the first of a tile.
-    pub(crate) fn part(self, start: usize, end: usize) -> Self {
-        let of_tiles = self.of_tiles.map(|tops| &tops[start / E::TILE..end.div_ceil(E::TILE)]);
-        Tops { of_tiles, excluded: self.excluded.wrapping_sub(start), ..self }
-    }
-
     /// The factor of a tile whose largest logit is `top`; 0 where it is no normal number.
     #[inline(always)]
     fn factor(&self, of_row: f64, top: E) -> E {
@@ -155,21 +149,19 @@ impl<E: Float> Kernel<E> for OfLogits<'_, E> {
     fn run<L: Lanes<E>>(self, l: L) {
         let OfLogits { map, mut io, tops, past_caches } = self;
         let len = io.source().len();
-        let mut start = 0;
-        while start < len {
+        for (i, start) in (0..len).step_by(E::TILE).enumerate() {
             let end = len.min(start + E::TILE);
             let mut io = io.part(start, end);
-            let tops = tops.part(start, end);
             let top = match tops.of_tiles {
-                Some(of_tiles) => of_tiles[0],
+                Some(of_tiles) => of_tiles[i],
                 None => {
-                    let excluded = (tops.excluded < end - start).then_some(tops.excluded);
+                    let class = tops.excluded.wrapping_sub(start);
+                    let excluded = (class < end - start).then_some(class);
                     stats::max(l, io.source(), Skip { excluded, pad: E::NEG_INFINITY })
                 }
             };
             let factor = tops.factor(map.factor, top);
             of_tile(l, map.part(start, end), &mut io, (top, tops.scale, factor), past_caches);
-            start = end;
         }
         walk::written(past_caches);
     }

@@ -2,8 +2,10 @@
 //!
 //! While the exponentials of a tile are added up, the largest logit of the next one is looked for, block by block: it
 //! reads what the CPU would wait for after the sum. Logits that come from memory are better asked for during the sum and
-//! read after it. The statistics are put together where the instruction set is known: outside, each fused operation of a merge is a call
-//! into the C library.
+//! read after it.
+//!
+//! The statistics are put together where the instruction set is known: outside, each fused operation of a merge is a
+//! call into the C library.
 
 use super::stats::{self, Ask, Frame, Moments, Stats, StatsInto};
 use super::tree::Tree;
