@@ -32,6 +32,11 @@ pub(crate) trait SumJob: Split {
     type Rooms: Default;
     /// Runs some rows, in order and each in at most so many parts; returns sums over them.
     fn run(&mut self, rows: Range<usize>, parts: usize, rooms: &mut Self::Rooms) -> [f64; SUMS];
+    /// Runs all rows without room, if they are so few that a large part of their time would be to touch each page of
+    /// the stack that it lies on.
+    fn run_without_rooms(&mut self) -> Option<[f64; SUMS]> {
+        None
+    }
 }
 
 /// A run of tiles of a row that can be cut in two and run.
@@ -86,7 +91,7 @@ fn push(sums: &mut [ExactSum; SUMS], leaf: [f64; SUMS]) {
 }
 
 /// Elements in a leaf, unless a single row has more.
-const LEAF_ELEMENTS: usize = 8192;
+const LEAF_ELEMENTS: usize = 1 << 15;
 
 /// Rows in a leaf: a power of two.
 pub(crate) fn leaf_rows(classes: usize) -> usize {
@@ -173,9 +178,13 @@ fn sum_in_pieces<J: SumJob>(job: J, leaf: usize, cut: Cut) -> [ExactSum; SUMS] {
     sums
 }
 
-#[inline(never)]
 fn sum_of_one<J: SumJob>(job: &mut J, parts: usize) -> Sums {
-    Sums::One(job.run(0..job.rows(), parts, &mut J::Rooms::default()))
+    Sums::One(job.run_without_rooms().unwrap_or_else(|| run_with_rooms(job, parts)))
+}
+
+#[inline(never)]
+fn run_with_rooms<J: SumJob>(job: &mut J, parts: usize) -> [f64; SUMS] {
+    job.run(0..job.rows(), parts, &mut J::Rooms::default())
 }
 
 #[inline(never)]

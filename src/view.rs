@@ -310,6 +310,21 @@ impl<'a, T> Io<'a, T> {
         }
     }
 
+    /// Row `r`, and the next one before it is overwritten.
+    #[inline(always)]
+    pub(crate) fn row_and_next(&mut self, r: usize) -> (RowIo<'_, T>, &[T]) {
+        match self {
+            Io::Apart(source, target) => {
+                (RowIo::Apart(source.row(r), target.row(r)), source.row(r + 1))
+            }
+            Io::InPlace(data) => {
+                let Shape { row_stride, classes, .. } = data.shape;
+                let (head, tail) = data.data.split_at_mut((r + 1) * row_stride);
+                (RowIo::InPlace(&mut head[r * row_stride..][..classes]), &tail[..classes])
+            }
+        }
+    }
+
     /// Rows one after the other, if that is how they lie in memory, to read and to write.
     pub(crate) fn run(&mut self, rows: Range<usize>) -> Option<RowIo<'_, T>> {
         match self {

@@ -8,15 +8,17 @@
 //! line it is compiled without the instruction set, 20 times slower.
 
 mod beside;
+mod left_out;
 mod map;
 
-pub(crate) use beside::{map_sum_beside, sum_beside};
+pub(crate) use beside::{NextLargest, map_sum_beside, sum_beside};
 pub(crate) use map::{get, map, map_both, map_out, map_two, map2, put, written};
 
 use crate::elem::{Float, Scratch};
 use crate::isa::{Lanes, MOST_LANES, Register, distance, prefetch};
 use crate::view::RowIo;
 use core::hint::black_box;
+use left_out::LeftOut;
 
 /// The maximum of `least` and of all `of(x)`, lane by lane.
 ///
@@ -25,11 +27,23 @@ use core::hint::black_box;
 pub(crate) fn largest<E: Float, L: Lanes<E>>(
     l: L,
     x: &[E],
-    Skip { excluded, pad }: Skip<E>,
+    skip: Skip<E>,
     least: L::V,
     of: impl Fn(L::V) -> L::V + Copy,
 ) -> L::V {
-    let mut tops = [least; CHAINS];
+    let [a, b] = largest_from(l, x, skip, [least; CHAINS], of);
+    l.max(a, b)
+}
+
+/// The same from so many maxima on, side by side.
+#[inline(always)]
+fn largest_from<E: Float, L: Lanes<E>>(
+    l: L,
+    x: &[E],
+    Skip { excluded, pad }: Skip<E>,
+    mut tops: [L::V; CHAINS],
+    of: impl Fn(L::V) -> L::V + Copy,
+) -> [L::V; CHAINS] {
     let mut rest = x;
     if let Some(i) = excluded {
         let (before, from) = x.split_at(i - i % L::LANES);
@@ -44,7 +58,7 @@ pub(crate) fn largest<E: Float, L: Lanes<E>>(
     if !tail.is_empty() {
         tops[0] = l.max(tops[0], of(l.load_padded(tail, pad)));
     }
-    l.max(tops[0], tops[1])
+    tops
 }
 
 /// Maxima side by side: one alone would wait for each of its steps.
@@ -105,6 +119,16 @@ impl<E: Float> Skip<E> {
     fn none_in(self, start: usize, end: usize) -> bool {
         let i = self.excluded.unwrap_or(usize::MAX);
         i < start || i >= end
+    }
+
+    /// The same in the elements from `start` to `end`.
+    #[inline(always)]
+    fn part(self, start: usize, end: usize) -> Self {
+        let excluded = match self.excluded {
+            Some(i) if i >= start && i < end => Some(i - start),
+            _ => None,
+        };
+        Skip { excluded, ..self }
     }
 
     /// The register of `x` at index `at`.
@@ -214,7 +238,13 @@ const MOST_ELEMENTS: usize = BLOCK * MOST_LANES;
 
 /// Room for a block that is not read where it lies, as it ends within the row or has an element left out: one
 /// loop serves all blocks.
-type Room<E> = Scratch<E, MOST_ELEMENTS>;
+pub(crate) type Room<E> = Scratch<E, MOST_ELEMENTS>;
+
+/// An empty one. To clear it takes as long as to store a block: rows after one another share one.
+#[inline(always)]
+pub(crate) fn room<E: Float>() -> Room<E> {
+    Scratch([E::ZERO; MOST_ELEMENTS])
+}
 
 impl<E: Float> Skip<E> {
     /// The elements of `x` from `start` to `end`, and pads; `None` if no pad is needed.
@@ -263,8 +293,31 @@ pub(crate) fn sum<E: Float, L: Lanes<E>, const N: usize>(
     skip: Skip<E>,
     f: impl Fn(Register<E, L>) -> [Register<E, L>; N] + Copy,
 ) -> [L::V; N] {
+    sum_and(
+        l,
+        x,
+        ahead,
+        skip,
+        f,
+        &mut room(),
+        #[inline(always)]
+        || {},
+    )
+}
+
+/// The same; behind each block there is something else to do.
+#[inline(always)]
+pub(crate) fn sum_and<E: Float, L: Lanes<E>, const N: usize>(
+    l: L,
+    x: &[E],
+    ahead: usize,
+    skip: Skip<E>,
+    f: impl Fn(Register<E, L>) -> [Register<E, L>; N] + Copy,
+    room: &mut Room<E>,
+    mut behind: impl FnMut(),
+) -> [L::V; N] {
     let r = l.register();
-    let mut room = Scratch([E::ZERO; MOST_ELEMENTS]);
+    let (left_out, skip) = LeftOut::of(l, x, skip, f);
     in_blocks(
         l,
         x.len(),
@@ -272,14 +325,14 @@ pub(crate) fn sum<E: Float, L: Lanes<E>, const N: usize>(
         #[inline(always)]
         |start, end| {
             let from = &x[start..end];
-            let block = match skip.padded(l, x, start, end, &mut room) {
+            let block = match skip.padded(l, x, start, end, room) {
                 Some(block) => block,
                 None => from,
             };
             // Known when this is compiled: no more checks below.
             let block = &block[..BLOCK * L::LANES];
             let ahead = shift(block, from).wrapping_add(ahead);
-            whole_block(
+            let sums = whole_block(
                 l,
                 #[inline(always)]
                 |at| {
@@ -287,7 +340,9 @@ pub(crate) fn sum<E: Float, L: Lanes<E>, const N: usize>(
                     next_row(r, x, ahead);
                     f(r.load(x))
                 },
-            )
+            );
+            behind();
+            if left_out.is_in(start) { left_out.settle(l, sums) } else { sums }
         },
     )
 }
@@ -331,7 +386,7 @@ pub(crate) fn sum2_in_steps<E: Float, L: Lanes<E>, const N: usize>(
     mut f: impl FnMut([Register<E, L>; 3]) -> [Register<E, L>; N],
 ) -> [L::V; N] {
     let r = l.register();
-    let mut room: Room<E> = Scratch([E::ZERO; MOST_ELEMENTS]);
+    let mut room: Room<E> = room();
     blocks2(
         l,
         (x, x_skip, Some(x_ahead)),
@@ -378,8 +433,7 @@ fn blocks2<E: Float, L: Lanes<E>, const N: usize>(
     mut f: impl FnMut(&[E], &[E]) -> [L::V; N],
 ) -> [L::V; N] {
     let y = &y[..x.len()];
-    let (mut x_room, mut y_room) =
-        (Scratch([E::ZERO; MOST_ELEMENTS]), Scratch([E::ZERO; MOST_ELEMENTS]));
+    let (mut x_room, mut y_room) = (room(), room());
     in_blocks(
         l,
         x.len(),
@@ -414,16 +468,39 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
     skip: Skip<E>,
     f: impl Fn(Register<E, L>) -> [Register<E, L>; N] + Copy,
 ) -> [L::V; N] {
+    map_sum_and(
+        l,
+        io,
+        ahead,
+        skip,
+        f,
+        &mut room(),
+        #[inline(always)]
+        || {},
+    )
+}
+
+/// The same; behind each block there is something else to do.
+#[inline(always)]
+pub(crate) fn map_sum_and<E: Float, L: Lanes<E>, const N: usize>(
+    l: L,
+    io: &mut RowIo<'_, E>,
+    ahead: usize,
+    skip: Skip<E>,
+    f: impl Fn(Register<E, L>) -> [Register<E, L>; N] + Copy,
+    room: &mut Room<E>,
+    mut behind: impl FnMut(),
+) -> [L::V; N] {
     let r = l.register();
-    let source = io.source();
-    let mut room = Scratch([E::ZERO; MOST_ELEMENTS]);
+    let excluded = skip.excluded;
+    let (len, (left_out, skip)) = (io.source().len(), LeftOut::of(l, io.source(), skip, f));
     in_blocks(
         l,
-        source.len(),
+        len,
         BLOCK * L::LANES,
         #[inline(always)]
         |start, end| {
-            let padded = skip.padded(l, io.source(), start, end, &mut room);
+            let padded = skip.padded(l, io.source(), start, end, room);
             let is_padded = padded.is_some();
             let mut moved = 0;
             if let Some(block) = &padded {
@@ -465,7 +542,14 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
                     put(r, r.load(from), to);
                 }
             }
-            sums
+            behind();
+            if !left_out.is_in(start) {
+                return sums;
+            }
+            if let Some(i) = excluded {
+                io.target()[i] = E::ZERO;
+            }
+            left_out.settle(l, sums)
         },
     )
 }

@@ -1,7 +1,7 @@
 //! Rows of few classes side by side, as many as a virtual vector has lanes: a lane is a row.
 
 use super::lanes::{LaneRows, whole};
-use super::logit_map::LogitMap;
+use super::logit_map::{CapRoom, LogitMap};
 use super::room::Room;
 use super::sparse::{Pass, Recipe};
 use crate::elem::{Float, Scratch};
@@ -28,14 +28,14 @@ pub(super) fn least<E: Float>() -> Least<E> {
 /// Room for the planes of a block, and for the slopes of a cap; blocks after one another share it.
 pub(crate) struct Block<E: Float> {
     little: Option<Scratch<E, LITTLE>>,
-    room: Room<E>,
-    slopes: Room<E>,
+    /// Of rows that are not side by side, too: each page of the stack that is set aside takes its time.
+    pub(super) rooms: CapRoom<E>,
 }
 
 impl<E: Float> Default for Block<E> {
     #[inline(always)]
     fn default() -> Self {
-        Block { little: None, room: Room::new(), slopes: Room::new() }
+        Block { little: None, rooms: CapRoom::default() }
     }
 }
 
@@ -52,9 +52,9 @@ impl<E: Float> Block<E> {
         let planes = match transpose::room::<E, L>(classes) {
             len if len <= LEAST => &mut least.0[..len],
             len if len <= LITTLE => cleared(&mut self.little, len),
-            len => self.room.get(len),
+            len => self.rooms.capped.get(len),
         };
-        (planes, &mut self.slopes)
+        (planes, &mut self.rooms.slope)
     }
 }
 

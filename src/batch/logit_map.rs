@@ -19,8 +19,8 @@ pub struct LogitMap {
 
 /// A tile of capped logits and one of their slopes.
 pub(crate) struct CapRoom<E: Float> {
-    capped: Room<E>,
-    slope: Room<E>,
+    pub(super) capped: Room<E>,
+    pub(super) slope: Room<E>,
 }
 
 impl<E: Float> Default for CapRoom<E> {
@@ -67,6 +67,12 @@ impl<'a, E: Float> RowGradient<'a, E> {
         let fixed = (self.fixed.0.wrapping_sub(start), self.fixed.1);
         let of_tiles = self.of_tiles.map(|tops| &tops[start / E::TILE..end.div_ceil(E::TILE)]);
         RowGradient { map: self.map.part(start, end), fixed, of_tiles, ..self }
+    }
+
+    /// Turns the exponentials of a row of at most a tile into it.
+    pub(crate) fn of_exps(&self, token: Token, row: &mut [E]) {
+        token.run(OfExps { map: self.map, row: &mut *row, slope: None });
+        self.fix(row);
     }
 
     /// What the map measures from.
@@ -174,12 +180,11 @@ impl LogitMap {
         gradient: RowGradient<'_, E>,
         (room, slopes): (&mut CapRoom<E>, usize),
     ) {
-        let RowGradient { map, fixed: (class, value), .. } = gradient;
         if self.softcap.is_none() {
-            token.run(OfExps { map, row: &mut *row, slope: None });
-            row[class] = value;
+            gradient.of_exps(token, row);
             return;
         }
+        let RowGradient { map, fixed: (class, value), .. } = gradient;
         let slope = &room.slope.get(slopes + row.len())[slopes..];
         if map.spread == E::ZERO {
             token.run(OfExps { map, row: &mut *row, slope: Some(slope) });

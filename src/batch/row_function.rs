@@ -57,10 +57,11 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
             token.run(FewLogSumExp { logits, out, of_others, room });
             return;
         }
+        let mut read = ReadRows::default();
         for (block, out) in self.out.chunks_mut(TOGETHER).enumerate() {
             let start = block * TOGETHER;
             let rows = start..start + out.len();
-            let read = ReadRows::new((token, self.from_memory), self.logits, rows, parts);
+            read.read((token, self.from_memory), self.logits, rows, parts);
             for (i, out) in out.iter_mut().enumerate() {
                 *out = match read.stats[i].is_positive() {
                     true => E::from_f64(read.stats[i].max + read.log_sums[i]),
@@ -78,22 +79,29 @@ struct ReadRows {
     log_sums: [f64; TOGETHER],
 }
 
+impl Default for ReadRows {
+    fn default() -> Self {
+        ReadRows { stats: [Stats::NONE; TOGETHER], log_sums: [1.0; TOGETHER] }
+    }
+}
+
 impl ReadRows {
     /// Reads some rows, or one in so many parts.
-    fn new<E: Float>(
+    fn read<E: Float>(
+        &mut self,
         (token, from_memory): (Token, bool),
         logits: Rows<'_, E>,
         rows: Range<usize>,
         parts: usize,
-    ) -> Self {
-        let mut stats = [Stats::NONE; TOGETHER];
+    ) {
+        let ReadRows { stats, log_sums } = self;
         let (start, count) = (rows.start, rows.len());
         let ask = Ask { from_memory, ..Ask::PLAIN };
         if logits.classes() <= E::TILE {
             let rows = AskRows { start, count, ask, labels: None };
-            token.run(StatsOfRows { logits, rows, out: &mut stats });
+            token.run(StatsOfRows { logits, rows, out: stats });
         } else {
-            for (row, stats) in rows.zip(&mut stats) {
+            for (row, stats) in rows.zip(&mut *stats) {
                 let x = logits.row(row);
                 *stats = match parts {
                     1 => token.run(StatsOf { x, ask }),
@@ -101,12 +109,10 @@ impl ReadRows {
                 };
             }
         }
-        let mut log_sums = [1.0; TOGETHER];
-        for (log_sum, stats) in log_sums[..count].iter_mut().zip(&stats) {
+        for (log_sum, stats) in log_sums[..count].iter_mut().zip(&*stats) {
             *log_sum = stats.sum;
         }
-        token.run(Ln(&mut log_sums));
-        ReadRows { stats, log_sums }
+        token.run(Ln(log_sums, count));
     }
 }
 
@@ -172,12 +178,13 @@ impl<E: Float> Job for MapJob<'_, E> {
             Map::LogSoftmax => rows_together(ELEMENTS_TOGETHER * 2 / size_of::<E>(), classes),
             Map::Softmax => rows_together(ELEMENTS_TOGETHER, classes),
         };
+        let mut read = ReadRows::default();
         let mut start = 0;
         while start < rows {
             let end = rows.min(start + together);
             match self.map {
-                Map::LogSoftmax => self.log_softmax(start..end, parts),
-                Map::Softmax if classes <= E::TILE => self.softmax_of_tiles(start..end),
+                Map::LogSoftmax => self.log_softmax(start..end, parts, &mut read),
+                Map::Softmax if classes <= E::TILE => self.softmax_of_tiles(start..end, &mut read),
                 Map::Softmax => self.softmax(start..end, parts),
             }
             start = end;
@@ -186,9 +193,9 @@ impl<E: Float> Job for MapJob<'_, E> {
 }
 
 impl<E: Float> MapJob<'_, E> {
-    fn log_softmax(&mut self, rows: Range<usize>, parts: usize) {
+    fn log_softmax(&mut self, rows: Range<usize>, parts: usize, read: &mut ReadRows) {
         let MapJob { token, past_caches, from_memory, .. } = *self;
-        let read = ReadRows::new((token, from_memory), self.io.source(), rows.clone(), parts);
+        read.read((token, from_memory), self.io.source(), rows.clone(), parts);
         for (row, (stats, log_sum)) in rows.zip(read.stats.iter().zip(read.log_sums)) {
             let mut io = self.io.row(row);
             if !stats.is_positive() {
@@ -201,11 +208,11 @@ impl<E: Float> MapJob<'_, E> {
     }
 
     /// The exponentials are kept and scaled.
-    fn softmax_of_tiles(&mut self, rows: Range<usize>) {
-        let mut stats = [Stats::NONE; TOGETHER];
+    fn softmax_of_tiles(&mut self, rows: Range<usize>, read: &mut ReadRows) {
+        let stats = &mut read.stats;
         let (start, count) = (rows.start, rows.len());
         let ask = AskRows { start, count, ask: Ask::PLAIN, labels: None };
-        self.token.run(StatsIntoRows { io: &mut self.io, rows: ask, out: &mut stats });
+        self.token.run(StatsIntoRows { io: &mut self.io, rows: ask, out: stats });
         for (row, stats) in rows.zip(stats) {
             let mut io = self.io.row(row);
             if stats.is_positive() {

@@ -140,7 +140,10 @@ impl<E: Float> SumJob for SparseJob<'_, E> {
 
     fn run(&mut self, rows: Range<usize>, parts: usize, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         if !are_few(self.pass.shape().1) {
-            return self.run_rows(rows, parts, &mut rooms.rows);
+            if parts == 1 && self.needs_no_rooms() && self.takes_rows() {
+                return self.run_tiles(rows);
+            }
+            return self.run_rows(rows, parts, rooms);
         }
         let room = &mut rooms.block;
         if let Some(out) = &mut self.statistics {
@@ -160,34 +163,36 @@ impl<E: Float> SumJob for SparseJob<'_, E> {
         }
         self.token.run(SideBySide(&mut FewClasses { job: self, rows, room }))
     }
-}
 
-/// Room for what rows need besides their buffers.
-pub(crate) struct Rooms<E: Float> {
-    rows: RowRooms<E>,
-    block: Planes<E>,
-}
-
-impl<E: Float> Default for Rooms<E> {
-    fn default() -> Self {
-        Rooms { rows: RowRooms::default(), block: Default::default() }
+    fn run_without_rooms(&mut self) -> Option<[f64; SUMS]> {
+        let (rows, classes) = self.pass.shape();
+        if !self.needs_no_rooms()
+            || self.targets.are_none()
+            || rows.saturating_mul(classes) > LITTLE
+        {
+            return None;
+        }
+        (!are_few(classes) && self.takes_rows()).then(|| self.run_tiles(0..rows))
     }
 }
 
-/// The same for rows that are not side by side.
-struct RowRooms<E: Float> {
-    cap: CapRoom<E>,
+/// Elements of a job that is so small that the rooms take a part of its time.
+const LITTLE: usize = 1 << 12;
+
+/// Room for what rows need besides their buffers.
+pub(crate) struct Rooms<E: Float> {
+    block: Planes<E>,
     /// Of rows of several tiles, that are worked on one at a time.
     between: Between<E>,
 }
 
-impl<E: Float> Default for RowRooms<E> {
+impl<E: Float> Default for Rooms<E> {
     fn default() -> Self {
-        RowRooms { cap: CapRoom::default(), between: Between::default() }
+        Rooms { block: Planes::default(), between: Between::default() }
     }
 }
 
-impl<E: Float> SparseJob<'_, E> {
+impl<'a, E: Float> SparseJob<'a, E> {
     /// Enters a row that is read for nothing else.
     fn enter_statistics(&self, row: usize, block: &mut Block, i: usize, room: &mut CapRoom<E>) {
         let Some(wanted) = &self.statistics else { return };
@@ -212,29 +217,66 @@ impl<E: Float> SparseJob<'_, E> {
         }
     }
 
-    /// Row by row, each in at most so many parts, but for the arithmetic between the two passes.
-    fn run_rows(
-        &mut self,
-        rows: Range<usize>,
-        parts: usize,
-        rooms: &mut RowRooms<E>,
-    ) -> [f64; SUMS] {
-        let (_, classes) = self.pass.shape();
+    /// Rows of at most a tile, of which nothing is wanted that needs room of its own.
+    #[inline(never)]
+    fn run_tiles(&mut self, rows: Range<usize>) -> [f64; SUMS] {
         let mut totals = [0.0; SUMS];
-        let mut block = Block::default();
-        let together = match self.pass {
-            Pass::LossOnly(_) => TOGETHER,
-            Pass::Gradient(_) => self.recipe.together(classes),
-        };
+        let mut group = Group::default();
+        let together = self.together();
         let mut start = rows.start;
         while start < rows.end {
             let end = rows.end.min(start + together);
-            block.count = end - start;
-            self.statistics_of(start, end, parts, &mut block, rooms);
-            self.finish(start, end, parts, &block, rooms, &mut totals);
+            self.find_classes(start, end, &mut group.block);
+            self.enter_together(start, end, &mut group);
+            self.recipe.terms(self.token, &group.block.rows, end - start, &mut group.terms);
+            for (i, row) in (start..end).enumerate() {
+                if let Some((gradient, coefficients)) = self.settle(i, row, &group, &mut totals)
+                    && let Pass::Gradient(io) = &mut self.pass
+                {
+                    let target = io.target().row(row);
+                    gradient.of_exps(self.token, target);
+                    canonical(target, coefficients);
+                }
+            }
             start = end;
         }
         totals
+    }
+
+    /// Row by row, each in at most so many parts, but for the arithmetic between the two passes.
+    #[inline(never)]
+    fn run_rows(&mut self, rows: Range<usize>, parts: usize, rooms: &mut Rooms<E>) -> [f64; SUMS] {
+        let mut totals = [0.0; SUMS];
+        let mut group = Group::default();
+        let together = self.together();
+        let mut start = rows.start;
+        while start < rows.end {
+            let end = rows.end.min(start + together);
+            group.block.count = end - start;
+            self.statistics_of(start, end, parts, &mut group, rooms);
+            self.recipe.terms(self.token, &group.block.rows, end - start, &mut group.terms);
+            self.finish(start..end, parts, &group, rooms, &mut totals);
+            start = end;
+        }
+        totals
+    }
+
+    fn needs_no_rooms(&self) -> bool {
+        self.statistics.is_none() && self.recipe.logits.softcap.is_none()
+    }
+
+    /// Rows that are worked on at once.
+    fn together(&self) -> usize {
+        match self.pass {
+            Pass::LossOnly(_) => TOGETHER,
+            Pass::Gradient(_) => self.recipe.together(self.pass.shape().1),
+        }
+    }
+
+    fn find_classes(&self, start: usize, end: usize, block: &mut Block) {
+        for (i, row) in (start..end).enumerate() {
+            block.classes[i] = self.targets.class(row);
+        }
     }
 
     /// The statistics of some rows; those of at most a tile leave `e^u` where their gradient will be.
@@ -243,14 +285,17 @@ impl<E: Float> SparseJob<'_, E> {
         start: usize,
         end: usize,
         parts: usize,
-        block: &mut Block,
-        rooms: &mut RowRooms<E>,
+        group: &mut Group,
+        rooms: &mut Rooms<E>,
     ) {
-        let RowRooms { cap: room, between } = rooms;
+        let Rooms { block: Planes { rooms: room, .. }, between } = rooms;
         if parts == 1 && self.statistics.is_none() && self.takes_rows() {
-            self.enter_together(start, end, block, room);
+            self.find_classes(start, end, &mut group.block);
+            self.cap_rows(start, end, &group.block, room);
+            self.enter_together(start, end, group);
             return;
         }
+        let block = &mut group.block;
         for (i, row) in (start..end).enumerate() {
             let class = self.targets.class(row);
             block.classes[i] = class;
@@ -294,35 +339,34 @@ impl<E: Float> SparseJob<'_, E> {
         self.pass.shape().1 <= E::TILE && (has_target || !is_capped)
     }
 
-    /// Enters rows of which nothing but the loss is wanted; capped logits, and the slopes of the cap, are left where
-    /// [`LogitMap::gradient_of_exps`] looks for them.
-    fn enter_together(
-        &mut self,
-        start: usize,
-        end: usize,
-        block: &mut Block,
-        room: &mut CapRoom<E>,
-    ) {
-        let token = self.token;
-        let (rows, width) = self.pass.shape();
-        for (i, row) in (start..end).enumerate() {
-            block.classes[i] = self.targets.class(row);
+    /// Leaves capped logits in the target, and the slopes of the cap where [`LogitMap::gradient_of_exps`] looks for them.
+    fn cap_rows(&mut self, start: usize, end: usize, block: &Block, room: &mut CapRoom<E>) {
+        let (token, logits, (_, width)) = (self.token, self.recipe.logits, self.pass.shape());
+        if let Pass::Gradient(io) = &mut self.pass
+            && logits.softcap.is_some()
+        {
+            for i in (0..end - start).filter(|i| block.classes[*i].is_some()) {
+                logits.capped_in_target(token, io.row(start + i), room, i * width);
+            }
         }
+    }
+
+    /// Enters rows whose classes are known, and of which nothing but the loss is wanted; if they are capped, they are in
+    /// the target.
+    fn enter_together(&mut self, start: usize, end: usize, group: &mut Group) {
+        let Group { block, read: stats, .. } = group;
+        let token = self.token;
+        let (rows, _) = self.pass.shape();
         let (ask, count) = (self.recipe.ask(0), end - start);
         let asked = AskRows { start, count, ask, labels: Some(&block.classes) };
-        let logits = self.recipe.logits;
-        let mut stats = [Stats::NONE; TOGETHER];
         let labels = match &mut self.pass {
-            Pass::LossOnly(logits) => asked.of_rows(token, *logits, &mut stats),
-            Pass::Gradient(io) if logits.softcap.is_none() => {
-                asked.into_rows(token, io, &mut stats)
+            Pass::LossOnly(logits) => asked.of_rows(token, *logits, stats),
+            Pass::Gradient(io) if self.recipe.logits.softcap.is_none() => {
+                asked.into_rows(token, io, stats)
             }
             Pass::Gradient(io) => {
-                for i in (0..count).filter(|i| block.classes[*i].is_some()) {
-                    logits.capped_in_target(token, io.row(start + i), room, i * width);
-                }
                 let mut io = Io::InPlace(io.target().between(0..rows));
-                asked.into_rows(token, &mut io, &mut stats)
+                asked.into_rows(token, &mut io, stats)
             }
         };
         for (i, row) in (start..end).enumerate() {
@@ -342,41 +386,68 @@ impl<E: Float> SparseJob<'_, E> {
     /// The losses of these rows, and the gradient.
     fn finish(
         &mut self,
-        start: usize,
-        end: usize,
+        rows: Range<usize>,
         parts: usize,
-        block: &Block,
-        RowRooms { cap: room, between }: &mut RowRooms<E>,
+        group: &Group,
+        Rooms { block: Planes { rooms: room, .. }, between }: &mut Rooms<E>,
         totals: &mut [f64; SUMS],
     ) {
         let token = self.token;
-        let recipe = &self.recipe;
-        let terms = recipe.terms(token, &block.rows, end - start);
-        for (i, row) in (start..end).enumerate() {
-            let class = block.classes[i];
-            let [loss, z] = if class.is_some() { [terms.loss[i], terms.z[i]] } else { [0.0; 2] };
-            if let Some(losses) = &mut self.losses {
-                let loss = loss + z;
-                losses[row] = if loss.is_nan() { E::NAN } else { E::from_f64(loss) };
-            }
-            totals[0] += loss;
-            totals[1] += z;
-            let Pass::Gradient(io) = &mut self.pass else { continue };
-            let mut io = io.row(row);
-            let lost = loss.is_nan();
-            let Some(y) = class.filter(|_| !lost && !recipe.weighing.no_weight) else {
-                io.target().fill(if lost { E::NAN } else { E::ZERO });
+        for (i, row) in rows.enumerate() {
+            let Some((gradient, coefficients)) = self.settle(i, row, group, totals) else {
                 continue;
             };
-            let (gradient, coefficients) = recipe.gradient(&block.rows, &terms, i, y);
+            let Pass::Gradient(io) = &mut self.pass else { continue };
+            let mut io = io.row(row);
+            let logits = &self.recipe.logits;
             if io.source().len() <= E::TILE {
                 let slopes = i * io.source().len();
-                recipe.logits.gradient_of_exps(token, io.target(), gradient, (room, slopes));
+                logits.gradient_of_exps(token, io.target(), gradient, (room, slopes));
             } else {
-                between.gradient((token, &recipe.logits), io.reborrow(), gradient, parts);
+                between.gradient((token, logits), io.reborrow(), gradient, parts);
             }
             canonical(io.target(), coefficients);
         }
+    }
+
+    /// The loss of row `i` of a group; the gradient, if it is wanted and does not depend on the logits, is written, else
+    /// returned.
+    fn settle(
+        &mut self,
+        i: usize,
+        row: usize,
+        Group { block, terms, .. }: &Group,
+        totals: &mut [f64; SUMS],
+    ) -> Option<(RowGradient<'a, E>, [f64; 3])> {
+        let class = block.classes[i];
+        let [loss, z] = if class.is_some() { [terms.loss[i], terms.z[i]] } else { [0.0; 2] };
+        if let Some(losses) = &mut self.losses {
+            let loss = loss + z;
+            losses[row] = if loss.is_nan() { E::NAN } else { E::from_f64(loss) };
+        }
+        totals[0] += loss;
+        totals[1] += z;
+        let Pass::Gradient(io) = &mut self.pass else { return None };
+        let lost = loss.is_nan();
+        let Some(y) = class.filter(|_| !lost && !self.recipe.weighing.no_weight) else {
+            io.target().row(row).fill(if lost { E::NAN } else { E::ZERO });
+            return None;
+        };
+        Some(self.recipe.gradient(&block.rows, terms, i, y))
+    }
+}
+
+/// What is known of rows that are worked on at once. To clear it takes as long as a row: groups share one.
+struct Group {
+    block: Block,
+    read: [Stats; TOGETHER],
+    terms: LabelTerms,
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        let (block, terms) = (Block::default(), LabelTerms::default());
+        Group { block, read: [Stats::NONE; TOGETHER], terms }
     }
 }
 
@@ -443,8 +514,7 @@ impl<'a, E: Float> Recipe<'a, E> {
     }
 
     /// What becomes of the first `count` rows.
-    pub(super) fn terms(&self, token: Token, rows: &LabelRows, count: usize) -> LabelTerms {
-        let mut out = LabelTerms::default();
+    pub(super) fn terms(&self, token: Token, rows: &LabelRows, count: usize, out: &mut LabelTerms) {
         token.run(OfLabels {
             loss: self.loss,
             scale: self.logits.factor::<E>().to_f64(),
@@ -452,9 +522,8 @@ impl<'a, E: Float> Recipe<'a, E> {
             gradient: [self.weighing.gradient, self.weighing.z_gradient],
             rows,
             count,
-            out: &mut out,
+            out,
         });
-        out
     }
 
     /// The gradient of one of these rows, whose label is `y`, and the coefficients it is made of.

@@ -280,8 +280,14 @@ pub(super) struct Frame<E> {
 impl<E: Float> Frame<E> {
     #[inline(always)]
     pub(super) fn new<L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> Self {
-        let skip = Skip { excluded: ask.excluded, pad: E::NEG_INFINITY };
-        let stats = Stats { max: max(l, x, skip).to_f64(), ..Stats::NONE };
+        let max = max(l, x, skip(ask));
+        Frame::below(l, x, max, ask)
+    }
+
+    /// Of a tile whose largest logit is known, but nothing else.
+    #[inline(always)]
+    pub(super) fn below<L: Lanes<E>>(l: L, x: &[E], max: E, ask: Ask<'_, E>) -> Self {
+        let stats = Stats { max: max.to_f64(), ..Stats::NONE };
         let frame = Frame::of(stats, ask);
         match ask.spread {
             Spread::Off => frame,
@@ -292,10 +298,10 @@ impl<E: Float> Frame<E> {
         }
     }
 
-    /// Of a tile whose largest logit is known.
+    /// Of a tile of which all is known but the sum and the moments.
     #[inline(always)]
     pub(super) fn of(stats: Stats, ask: Ask<'_, E>) -> Self {
-        let skip = Skip { excluded: ask.excluded, pad: E::NEG_INFINITY };
+        let skip = skip(ask);
         let max = E::from_f64(stats.max);
         let reference = if max < E::LOWEST { E::LOWEST } else { max };
         Frame { skip, reference, stats }
@@ -311,31 +317,58 @@ impl<E: Float> Frame<E> {
         x: &[E],
         ahead: usize,
     ) -> f64 {
+        let room = &mut walk::room();
+        self.sum_and(
+            l,
+            scale,
+            exp,
+            x,
+            (ahead, room),
+            #[inline(always)]
+            || {},
+        )
+    }
+
+    /// The same; behind each block there is something else to do.
+    #[inline(always)]
+    pub(super) fn sum_and<L: Lanes<E>>(
+        &self,
+        l: L,
+        scale: E,
+        exp: &ExpTerm<Register<E, L>>,
+        x: &[E],
+        (ahead, room): (usize, &mut walk::Room<E>),
+        behind: impl FnMut(),
+    ) -> f64 {
         let r = l.register();
         let (reference, by) = (r.splat(self.reference), r.splat(scale));
         let [sum] = if scale == E::ONE {
-            walk::sum(
+            walk::sum_and(
                 l,
                 x,
                 ahead,
                 self.skip,
                 #[inline(always)]
                 |x| [exp.of(r, r.sub(reference, x))],
+                room,
+                behind,
             )
         } else {
-            walk::sum(
+            walk::sum_and(
                 l,
                 x,
                 ahead,
                 self.skip,
                 #[inline(always)]
                 |x| [exp.of(r, r.mul(by, r.sub(reference, x)))],
+                room,
+                behind,
             )
         };
         l.fold_add(sum).to_f64()
     }
 
-    /// The same; leaves `e^u` in the target.
+    /// [`Self::sum`]; leaves `e^u` in the target.
     #[inline(always)]
     pub(super) fn sum_into<L: Lanes<E>>(
         &self,
@@ -345,29 +378,62 @@ impl<E: Float> Frame<E> {
         io: &mut RowIo<'_, E>,
         ahead: usize,
     ) -> f64 {
+        let room = &mut walk::room();
+        self.sum_into_and(
+            l,
+            scale,
+            exp,
+            io,
+            (ahead, room),
+            #[inline(always)]
+            || {},
+        )
+    }
+
+    /// The same; behind each block there is something else to do.
+    #[inline(always)]
+    pub(super) fn sum_into_and<L: Lanes<E>>(
+        &self,
+        l: L,
+        scale: E,
+        exp: &ExpTerm<Register<E, L>>,
+        io: &mut RowIo<'_, E>,
+        (ahead, room): (usize, &mut walk::Room<E>),
+        behind: impl FnMut(),
+    ) -> f64 {
         let r = l.register();
         let (reference, by) = (r.splat(self.reference), r.splat(scale));
         let [sum] = if scale == E::ONE {
-            walk::map_sum(
+            walk::map_sum_and(
                 l,
                 io,
                 ahead,
                 self.skip,
                 #[inline(always)]
                 |x| [exp.of(r, r.sub(reference, x))],
+                room,
+                behind,
             )
         } else {
-            walk::map_sum(
+            walk::map_sum_and(
                 l,
                 io,
                 ahead,
                 self.skip,
                 #[inline(always)]
                 |x| [exp.of(r, r.mul(by, r.sub(reference, x)))],
+                room,
+                behind,
             )
         };
         l.fold_add(sum).to_f64()
     }
+}
+
+/// What a maximum or a sum of exponentials leaves out.
+#[inline(always)]
+pub(super) fn skip<E: Float>(ask: Ask<'_, E>) -> Skip<E> {
+    Skip { excluded: ask.excluded, pad: E::NEG_INFINITY }
 }
 
 /// The largest logit; of none, `-inf`.

@@ -1,15 +1,16 @@
 //! The statistics pass over some rows of at most a tile.
 //!
-//! The largest logit of a row is looked for before the sum of the row ahead of it: a sum waits for the largest of its
-//! row, but not for what was found a row ago. What reads and what computes take turns in short steps, so that the CPU's
-//! own prefetching keeps up; on a Zen 4 a row's cache lines arrive while the one before it is summed, whether they
-//! come from the second-level cache or the third.
+//! The largest logit of a row is looked for before the sum of the row ahead of it, or, where a row has many blocks, beside
+//! it: a sum waits for the largest of its row, but not for what was found a row ago. What reads and what computes take
+//! turns in short steps, so that the CPU does both at the same time and its own prefetching keeps up; on a Zen 4 a row's
+//! cache lines arrive while the one before it is summed, whether they come from the second-level cache or the third.
 
-use super::stats::{Ask, Frame, Stats};
+use super::stats::{Ask, Frame, Stats, skip};
 use crate::elem::Float;
 use crate::elementary::ExpTerm;
 use crate::isa::{Kernel, Lanes, Register};
 use crate::view::{Io, Rows};
+use crate::walk::{self, NextLargest, Skip};
 
 /// Which rows, and what is asked of them.
 #[derive(Clone, Copy)]
@@ -38,20 +39,33 @@ impl<'a, E: Float> AskRows<'a, E> {
 /// Rows whose exponentials are added up.
 trait RowSums<E: Float> {
     fn rows(&self) -> Rows<'_, E>;
-    /// The sum of a row; what lies `ahead` bytes further is asked for.
-    fn sum<L: Lanes<E>>(
+    /// The sum of a row.
+    fn sum<L: Lanes<E>>(&mut self, l: L, row: usize, turn: Turn<'_, E, Register<E, L>>) -> f64;
+    /// The same, and the largest logit of the next row, less what that leaves out.
+    fn sum_and_next<L: Lanes<E>>(
         &mut self,
         l: L,
         row: usize,
-        frame: &Frame<E>,
-        scale: E,
-        exp: &ExpTerm<Register<E, L>>,
-        ahead: usize,
-    ) -> f64;
+        turn: Turn<'_, E, Register<E, L>>,
+        next: Skip<E>,
+    ) -> (f64, E);
+}
+
+/// How a row is added up.
+struct Turn<'a, E, V> {
+    frame: Frame<E>,
+    scale: E,
+    exp: &'a ExpTerm<V>,
+    /// What lies so many bytes further is asked for.
+    ahead: usize,
+    room: &'a mut walk::Room<E>,
 }
 
 /// Bytes that are read ahead of their use, in whole rows: a quarter of a first-level cache of 32 KiB.
 const AHEAD: usize = 8 << 10;
+
+/// Blocks of a sum of which a row must have more for the next row to be read beside it: in fewer there is no time.
+const FEW_BLOCKS: usize = 4;
 
 /// The statistics of each row.
 #[inline(always)]
@@ -61,13 +75,19 @@ fn stats<E: Float, L: Lanes<E>>(
     mut of: impl RowSums<E>,
     out: &mut [Stats],
 ) {
-    let exp = ExpTerm::new(l.register());
-    let bytes = of.rows().classes().max(1) * size_of::<E>();
+    let (exp, mut room) = (ExpTerm::new(l.register()), walk::room());
+    let classes = of.rows().classes();
+    let bytes = classes.max(1) * size_of::<E>();
     let stride = of.rows().stride().wrapping_mul(size_of::<E>());
-    let early = usize::from(bytes <= AHEAD);
-    let ahead = (AHEAD / bytes).max(1 + early).wrapping_mul(stride);
+    // One lane at a time has nothing to wait for.
+    let beside = L::Register::LANES > 1 && classes > FEW_BLOCKS * walk::BLOCK * L::LANES;
+    let early = usize::from(bytes <= AHEAD && !beside);
+    let ahead = (AHEAD / bytes).max(1 + usize::from(bytes <= AHEAD)).wrapping_mul(stride);
+    // The first row whose largest logit is not known yet.
+    let mut unknown = 0;
     for next in 0..asked.count + early {
-        if next < asked.count
+        if next >= unknown
+            && next < asked.count
             && let Some(ask) = asked.of(next)
         {
             out[next] = Frame::new(l, of.rows().row(asked.start + next), ask).stats;
@@ -75,8 +95,19 @@ fn stats<E: Float, L: Lanes<E>>(
         if let Some(i) = next.checked_sub(early)
             && let Some(ask) = asked.of(i)
         {
-            let frame = Frame::of(out[i], ask);
-            out[i].sum = of.sum(l, asked.start + i, &frame, ask.scale, &exp, ahead);
+            let (row, scale, exp, room) = (asked.start + i, ask.scale, &exp, &mut room);
+            let turn = Turn { frame: Frame::of(out[i], ask), scale, exp, ahead, room };
+            if beside
+                && i + 1 < asked.count
+                && let Some(ask) = asked.of(i + 1)
+            {
+                let (sum, max) = of.sum_and_next(l, row, turn, skip(ask));
+                out[i].sum = sum;
+                out[i + 1] = Frame::below(l, of.rows().row(row + 1), max, ask).stats;
+                unknown = i + 2;
+            } else {
+                out[i].sum = of.sum(l, row, turn);
+            }
         }
     }
 }
@@ -88,16 +119,39 @@ impl<E: Float> RowSums<E> for Rows<'_, E> {
     }
 
     #[inline(always)]
-    fn sum<L: Lanes<E>>(
+    fn sum<L: Lanes<E>>(&mut self, l: L, row: usize, turn: Turn<'_, E, Register<E, L>>) -> f64 {
+        let Turn { frame, scale, exp, ahead, room } = turn;
+        frame.sum_and(
+            l,
+            scale,
+            exp,
+            self.row(row),
+            (ahead, room),
+            #[inline(always)]
+            || {},
+        )
+    }
+
+    #[inline(always)]
+    fn sum_and_next<L: Lanes<E>>(
         &mut self,
         l: L,
         row: usize,
-        frame: &Frame<E>,
-        scale: E,
-        exp: &ExpTerm<Register<E, L>>,
-        ahead: usize,
-    ) -> f64 {
-        frame.sum(l, scale, exp, self.row(row), ahead)
+        turn: Turn<'_, E, Register<E, L>>,
+        next: Skip<E>,
+    ) -> (f64, E) {
+        let Turn { frame, scale, exp, ahead, room } = turn;
+        let mut largest = NextLargest::of(l, self.row(row + 1), next);
+        let sum = frame.sum_and(
+            l,
+            scale,
+            exp,
+            self.row(row),
+            (ahead, room),
+            #[inline(always)]
+            || largest.step(l),
+        );
+        (sum, largest.finish(l))
     }
 }
 
@@ -109,16 +163,40 @@ impl<E: Float> RowSums<E> for &mut Io<'_, E> {
     }
 
     #[inline(always)]
-    fn sum<L: Lanes<E>>(
+    fn sum<L: Lanes<E>>(&mut self, l: L, row: usize, turn: Turn<'_, E, Register<E, L>>) -> f64 {
+        let Turn { frame, scale, exp, ahead, room } = turn;
+        frame.sum_into_and(
+            l,
+            scale,
+            exp,
+            &mut self.row(row),
+            (ahead, room),
+            #[inline(always)]
+            || {},
+        )
+    }
+
+    #[inline(always)]
+    fn sum_and_next<L: Lanes<E>>(
         &mut self,
         l: L,
         row: usize,
-        frame: &Frame<E>,
-        scale: E,
-        exp: &ExpTerm<Register<E, L>>,
-        ahead: usize,
-    ) -> f64 {
-        frame.sum_into(l, scale, exp, &mut self.row(row), ahead)
+        turn: Turn<'_, E, Register<E, L>>,
+        next: Skip<E>,
+    ) -> (f64, E) {
+        let Turn { frame, scale, exp, ahead, room } = turn;
+        let (mut io, x) = self.row_and_next(row);
+        let mut largest = NextLargest::of(l, x, next);
+        let sum = frame.sum_into_and(
+            l,
+            scale,
+            exp,
+            &mut io,
+            (ahead, room),
+            #[inline(always)]
+            || largest.step(l),
+        );
+        (sum, largest.finish(l))
     }
 }
 

@@ -29,8 +29,9 @@ impl Apart {
     }
 }
 
-/// Rows that are worked on at once: registers of `f64` on every instruction set.
-pub(crate) const TOGETHER: usize = 8;
+/// Rows that are worked on at once, in registers of `f64` on every instruction set: one chain of operations takes as
+/// long for all of them as for one.
+pub(crate) const TOGETHER: usize = 16;
 
 /// What is known of some rows with labels; one number for each.
 #[derive(Clone, Copy, Debug, Default)]
@@ -307,15 +308,15 @@ impl Kernel<f64> for Calibration {
     }
 }
 
-/// Numbers become their logarithms.
-pub(crate) struct Ln<'a>(pub(crate) &'a mut [f64; TOGETHER]);
+/// The first so many numbers become their logarithms.
+pub(crate) struct Ln<'a>(pub(crate) &'a mut [f64; TOGETHER], pub(crate) usize);
 
 impl Kernel<f64> for Ln<'_> {
     type Out = ();
 
     #[inline(always)]
     fn run<L: Lanes<f64>>(self, l: L) {
-        by_registers(l, TOGETHER, self);
+        by_registers(l, self.1, self);
     }
 }
 

@@ -1,7 +1,9 @@
 //! Sums over whole blocks of a row, and beside each block something else: what computes and what reads take turns so
 //! often that the CPU does both at the same time.
 
-use super::{BLOCK, in_blocks, next_row, whole_block};
+use super::{
+    BLOCK, CHAINS, Skip, in_blocks, largest_from, largest_of_whole, next_row, whole_block,
+};
 use crate::elem::Float;
 use crate::isa::{Lanes, Register};
 use crate::view::RowIo;
@@ -91,4 +93,72 @@ pub(crate) fn map_sum_beside<E: Float, L: Lanes<E>>(
         },
     );
     sum
+}
+
+/// The largest element of the row that is summed next, found beside the sum of this one.
+pub(crate) struct NextLargest<'a, E, V> {
+    x: &'a [E],
+    skip: Skip<E>,
+    tops: [V; CHAINS],
+    /// How many elements were looked at.
+    at: usize,
+    /// Once that is all of them.
+    max: E,
+}
+
+impl<'a, E: Float, V: Copy> NextLargest<'a, E, V> {
+    #[inline(always)]
+    pub(crate) fn of<L: Lanes<E, V = V>>(l: L, x: &'a [E], skip: Skip<E>) -> Self {
+        let none = E::NEG_INFINITY;
+        NextLargest { x, skip, tops: [l.splat(none); CHAINS], at: 0, max: none }
+    }
+
+    /// Looks at two blocks for each one that is summed: the result is a chain of operations, during which there are
+    /// exponentials to compute yet.
+    #[inline(always)]
+    pub(crate) fn step<L: Lanes<E, V = V>>(&mut self, l: L) {
+        self.block(l);
+        self.block(l);
+    }
+
+    #[inline(always)]
+    fn block<L: Lanes<E, V = V>>(&mut self, l: L) {
+        let (start, end) = (self.at, self.x.len().min(self.at + BLOCK * L::LANES));
+        if start == end {
+            return;
+        }
+        let block = &self.x[start..end];
+        self.tops = if block.len() == BLOCK * L::LANES && self.skip.none_in(start, end) {
+            largest_of_whole(
+                l,
+                &block[..BLOCK * L::LANES],
+                self.tops,
+                #[inline(always)]
+                |x| x,
+            )
+        } else {
+            largest_from(
+                l,
+                block,
+                self.skip.part(start, end),
+                self.tops,
+                #[inline(always)]
+                |x| x,
+            )
+        };
+        self.at = end;
+        if end == self.x.len() {
+            // Adding 0 turns -0 into 0, which of the two a maximum returns depends on the CPU.
+            self.max = l.fold_max(l.max(self.tops[0], self.tops[1])) + E::ZERO;
+        }
+    }
+
+    /// The largest, after so many steps as the sum has blocks.
+    #[inline(always)]
+    pub(crate) fn finish<L: Lanes<E, V = V>>(mut self, l: L) -> E {
+        while self.at < self.x.len() {
+            self.block(l);
+        }
+        self.max
+    }
 }

@@ -9,7 +9,7 @@ use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::stats::{Stats, StatsOf};
 use crate::kernel::tree::Prefix;
-use crate::loss::row::LabelRows;
+use crate::loss::row::{LabelRows, LabelTerms};
 use crate::par::{Job, SUMS, Split, SumJob};
 use crate::view::{RowIo, RowsMut};
 use core::ops::Range;
@@ -175,15 +175,15 @@ impl<E: Float> SumJob for Finish<'_, '_, E> {
         let Finish { token, recipe, tiles, levels, .. } = *self;
         let scale = recipe.logits.factor::<E>().to_f64();
         let mut totals = [0.0; SUMS];
+        let (mut one, mut terms) = (LabelRows::default(), LabelTerms::default());
         for row in rows {
             let (y, nodes) = (self.classes[row], &mut self.nodes[row * levels..][..levels]);
             let state = &mut self.states[row];
             let others = Prefix { nodes, tiles }.total(scale);
             let weight = self.row_weights.map_or(1.0, |w| w[row].to_f64());
             let upstream = self.upstream.map_or(1.0, |u| u[row].to_f64());
-            let mut one = LabelRows::default();
             recipe.enter(&mut one, 0, (others, state.label, y), weight, upstream);
-            let terms = recipe.terms(token, &one, 1);
+            recipe.terms(token, &one, 1, &mut terms);
             let (loss, z) = (terms.loss[0], terms.z[0]);
             if let Some(losses) = &mut self.losses {
                 let loss = loss + z;

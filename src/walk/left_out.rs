@@ -1,0 +1,77 @@
+//! An element that a sum leaves out, in a block of which all others count.
+//!
+//! The block is read where it lies, like all others; then the sum of one lane is put right. Its terms are computed
+//! once more, side by side: that takes as long as two registers do, where a copy of the block without the element takes
+//! twice that, and what reads it waits for the copy.
+
+use super::{BLOCK, Skip};
+use crate::elem::Float;
+use crate::isa::{Lanes, MOST_LANES, Register};
+
+/// What belongs in a lane of the sums of one block.
+pub(super) struct LeftOut<E, const N: usize> {
+    /// Where the block starts; nowhere if there is none.
+    start: usize,
+    lane: E,
+    sums: [E; N],
+}
+
+impl<E: Float, const N: usize> LeftOut<E, N> {
+    /// Of the element of `x` that is left out, and what is left out of its last block, if that is none of a whole one.
+    #[inline(always)]
+    pub(super) fn of<L: Lanes<E>>(
+        l: L,
+        x: &[E],
+        skip: Skip<E>,
+        f: impl Fn(Register<E, L>) -> [Register<E, L>; N],
+    ) -> (Self, Skip<E>) {
+        let none = LeftOut { start: usize::MAX, lane: E::ZERO, sums: [E::ZERO; N] };
+        let Some(i) = skip.excluded else { return (none, skip) };
+        let len = BLOCK * L::LANES;
+        let start = i - i % len;
+        let Some(block) = x.get(start..start + len) else { return (none, skip) };
+        let (vector, lane) = ((i - start) / L::LANES, i % L::LANES);
+        let mut of_lane = [skip.pad; MOST_LANES];
+        for k in 0..BLOCK {
+            if k != vector {
+                of_lane[k] = block[k * L::LANES + lane];
+            }
+        }
+        let (r, lanes) = (l.register(), L::Register::LANES);
+        let mut terms = [[E::ZERO; MOST_LANES]; N];
+        let mut at = 0;
+        while at < BLOCK {
+            let y = f(r.load(&of_lane[at..at + lanes]));
+            for n in 0..N {
+                r.store(y[n], &mut terms[n][at..at + lanes]);
+            }
+            at += lanes;
+        }
+        // In the order of the block's own sums.
+        let mut sums = [E::ZERO; N];
+        for (sum, terms) in sums.iter_mut().zip(&terms) {
+            *sum = terms[0];
+            for term in &terms[1..BLOCK] {
+                *sum = *sum + *term;
+            }
+        }
+        let lane = E::LANE_NUMBERS[lane];
+        (LeftOut { start, lane, sums }, Skip::past_the_end(skip.pad))
+    }
+
+    /// Whether it is in the block that starts there.
+    #[inline(always)]
+    pub(super) fn is_in(&self, start: usize) -> bool {
+        start == self.start
+    }
+
+    /// The sums of that block, from those with the element.
+    #[inline(always)]
+    pub(super) fn settle<L: Lanes<E>>(&self, l: L, mut sums: [L::V; N]) -> [L::V; N] {
+        let (lanes, lane) = (l.load(E::LANE_NUMBERS), l.splat(self.lane));
+        for (sums, settled) in sums.iter_mut().zip(self.sums) {
+            *sums = l.select_eq(lanes, lane, l.splat(settled), *sums);
+        }
+        sums
+    }
+}
