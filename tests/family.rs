@@ -292,7 +292,7 @@ fn sums_of<T: Num>(args: &Args<T>, preset: Preset, start: usize, end: usize) -> 
 }
 
 fn batches_merge<T: Num>() {
-    for (rows, classes) in [(9000, 2), (4000, 7), (301, 100), (9, 5000)] {
+    for (rows, classes) in [(9000, 2), (9000, 7), (301, 100), (9, 5000)] {
         let leaf = LossSums::rows_per_leaf(classes);
         assert!(leaf.is_power_of_two() && rows > leaf);
         for path in paths() {

@@ -79,8 +79,8 @@ fn stats<E: Float, L: Lanes<E>>(
     let classes = of.rows().classes();
     let bytes = classes.max(1) * size_of::<E>();
     let stride = of.rows().stride().wrapping_mul(size_of::<E>());
-    // One lane at a time has nothing to wait for.
-    let beside = L::Register::LANES > 1 && classes > FEW_BLOCKS * walk::BLOCK * L::LANES;
+    // Where the maxima of a whole vector stay in registers.
+    let beside = L::Register::LANES == L::LANES && classes > FEW_BLOCKS * walk::BLOCK * L::LANES;
     let early = usize::from(bytes <= AHEAD && !beside);
     let ahead = (AHEAD / bytes).max(1 + usize::from(bytes <= AHEAD)).wrapping_mul(stride);
     // The first row whose largest logit is not known yet.

@@ -49,10 +49,10 @@ impl<E: Float, const N: usize> LeftOut<E, N> {
         }
         // In the order of the block's own sums.
         let mut sums = [E::ZERO; N];
-        for (sum, terms) in sums.iter_mut().zip(&terms) {
-            *sum = terms[0];
-            for term in &terms[1..BLOCK] {
-                *sum = *sum + *term;
+        for n in 0..N {
+            sums[n] = terms[n][0];
+            for term in &terms[n][1..BLOCK] {
+                sums[n] = sums[n] + *term;
             }
         }
         let lane = E::LANE_NUMBERS[lane];
@@ -69,8 +69,9 @@ impl<E: Float, const N: usize> LeftOut<E, N> {
     #[inline(always)]
     pub(super) fn settle<L: Lanes<E>>(&self, l: L, mut sums: [L::V; N]) -> [L::V; N] {
         let (lanes, lane) = (l.load(E::LANE_NUMBERS), l.splat(self.lane));
-        for (sums, settled) in sums.iter_mut().zip(self.sums) {
-            *sums = l.select_eq(lanes, lane, l.splat(settled), *sums);
+        let settled = &self.sums;
+        for n in 0..N {
+            sums[n] = l.select_eq(lanes, lane, l.splat(settled[n]), sums[n]);
         }
         sums
     }
