@@ -265,8 +265,11 @@ impl<E: Float> Skip<E> {
         let lanes = L::Register::LANES;
         let (registers, rest) = x[start..end].split_at((end - start) / lanes * lanes);
         let (head, tail) = room.split_at_mut(registers.len());
-        for (from, to) in registers.chunks_exact(lanes).zip(head.chunks_exact_mut(lanes)) {
-            r.store(r.load(from), to);
+        // Zipped chunks are not always inlined.
+        let mut at = 0;
+        while at < registers.len() {
+            r.store(r.load(&registers[at..at + lanes]), &mut head[at..at + lanes]);
+            at += lanes;
         }
         for to in tail.chunks_exact_mut(lanes) {
             r.store(r.splat(self.pad), to);
@@ -537,9 +540,12 @@ pub(crate) fn map_sum_and<E: Float, L: Lanes<E>, const N: usize>(
                 ),
             };
             if is_padded {
-                let target = io.target()[start..end].chunks_mut(L::Register::LANES);
-                for (from, to) in room.0.chunks_exact(L::Register::LANES).zip(target) {
-                    put(r, r.load(from), to);
+                let (target, lanes) = (&mut io.target()[start..end], L::Register::LANES);
+                let mut at = 0;
+                while at < target.len() {
+                    let end = target.len().min(at + lanes);
+                    put(r, r.load(&room.0[at..at + lanes]), &mut target[at..end]);
+                    at += lanes;
                 }
             }
             behind();
