@@ -12,7 +12,7 @@ mod left_out;
 mod map;
 
 pub(crate) use beside::{NextLargest, map_sum_beside, sum_beside};
-pub(crate) use map::{get, map, map_both, map_out, map_two, map2, put, written};
+pub(crate) use map::{Writes, get, map, map_both, map_out, map_two, map2, put, written};
 
 use crate::elem::{Float, Scratch};
 use crate::isa::{Lanes, MOST_LANES, Register, distance, prefetch};

@@ -14,7 +14,7 @@ use crate::kernel::argmax::Largest;
 use crate::kernel::dense::{Entropy, Mass, Masses, OfTargets, SumsOfRows, SumsOfTile, Tile};
 use crate::kernel::gradient::Gradient;
 use crate::kernel::stats::{Ask, Stats};
-use crate::kernel::stats_rows::AskRows;
+use crate::kernel::stats_rows::{AskRows, Seen};
 use crate::loss::row::{self, LabelTerms, TOGETHER, TargetRows};
 use crate::par::{SUMS, Split, SumJob};
 use crate::view::{Io, Rows};
@@ -163,12 +163,12 @@ impl<E: Float> DenseJob<'_, E> {
         match &mut self.pass {
             Pass::LossOnly(logits) => {
                 (of_targets, read.tops) = sums(*logits);
-                let asked = AskRows { start, count, ask, labels: Some(&read.tops) };
-                asked.of_rows(token, *logits, &mut others);
+                let asked = AskRows { start, count, ask, labels: Some(&read.tops), next: false };
+                asked.of_rows(token, *logits, &mut Seen::none(), &mut others);
             }
             Pass::Gradient(io) if recipe.logits.softcap.is_none() => {
                 (of_targets, read.tops) = sums(io.source());
-                let asked = AskRows { start, count, ask, labels: Some(&read.tops) };
+                let asked = AskRows { start, count, ask, labels: Some(&read.tops), next: false };
                 asked.into_rows(token, io, &mut others);
             }
             Pass::Gradient(io) => {
@@ -178,7 +178,7 @@ impl<E: Float> DenseJob<'_, E> {
                 (of_targets, read.tops) = sums(io.target().as_rows());
                 let all = 0..io.shape().0;
                 let io = &mut Io::InPlace(io.target().between(all));
-                let asked = AskRows { start, count, ask, labels: Some(&read.tops) };
+                let asked = AskRows { start, count, ask, labels: Some(&read.tops), next: false };
                 asked.into_rows(token, io, &mut others);
             }
         }

@@ -9,6 +9,7 @@ use crate::kernel::softcap::{CapRow, Chain, Softcap};
 use crate::kernel::stats::{Ask, Stats, StatsOf};
 use crate::kernel::tree::Tree;
 use crate::view::RowIo;
+use crate::walk::Writes;
 
 /// What is done to the logits before the loss: `softcap · tanh(scale · x / softcap)`, or `scale · x`.
 #[derive(Clone, Copy, Debug)]
@@ -70,8 +71,8 @@ impl<'a, E: Float> RowGradient<'a, E> {
     }
 
     /// Turns the exponentials of a row of at most a tile into it.
-    pub(crate) fn of_exps(&self, token: Token, row: &mut [E]) {
-        token.run(OfExps { map: self.map, row: &mut *row, slope: None });
+    pub(crate) fn of_exps(&self, token: Token, row: &mut [E], writes: Writes) {
+        token.run(OfExps { map: self.map, row: &mut *row, slope: None, writes });
         self.fix(row);
     }
 
@@ -181,16 +182,17 @@ impl LogitMap {
         (room, slopes): (&mut CapRoom<E>, usize),
     ) {
         if self.softcap.is_none() {
-            gradient.of_exps(token, row);
+            gradient.of_exps(token, row, Writes::Plain);
             return;
         }
         let RowGradient { map, fixed: (class, value), .. } = gradient;
+        let writes = Writes::Plain;
         let slope = &room.slope.get(slopes + row.len())[slopes..];
         if map.spread == E::ZERO {
-            token.run(OfExps { map, row: &mut *row, slope: Some(slope) });
+            token.run(OfExps { map, row: &mut *row, slope: Some(slope), writes });
             row[class] = value * slope[class];
         } else {
-            token.run(OfExps { map, row: &mut *row, slope: None });
+            token.run(OfExps { map, row: &mut *row, slope: None, writes });
             row[class] = value;
             token.run(Chain { gradient: row, slope });
         }

@@ -6,7 +6,7 @@ use super::few_backward::{FewBackward, FewEntropyBackward};
 use super::few_functions::{FewLogSumExp, FewMap};
 use super::logit_map::{LogitMap, RowGradient};
 use super::long_row::Between;
-use super::{ELEMENTS_TOGETHER, long_row, rows_together};
+use super::{ELEMENTS_TOGETHER, long_row, rows_together, writes};
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::across_functions::Function;
@@ -14,10 +14,11 @@ use crate::kernel::backward::{self, Dot};
 use crate::kernel::gradient::{Gradient, OfExps};
 use crate::kernel::log_prob::LogProb;
 use crate::kernel::stats::{Ask, Moments, Stats, StatsOf};
-use crate::kernel::stats_rows::{AskRows, StatsIntoRows, StatsOfRows};
+use crate::kernel::stats_rows::{AskRows, Seen, StatsIntoRows, StatsOfRows};
 use crate::loss::row::{Ln, TOGETHER};
 use crate::par::{Job, Split};
 use crate::view::{Io, Rows};
+use crate::walk::Writes;
 use core::ops::Range;
 
 /// A checked call of log-sum-exp.
@@ -73,33 +74,36 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
 }
 
 /// What is known of some rows that were read, at most [`TOGETHER`].
-struct ReadRows {
+struct ReadRows<E> {
+    /// Of the row behind them.
+    seen: Seen<E>,
     stats: [Stats; TOGETHER],
     /// Logarithms of the sums.
     log_sums: [f64; TOGETHER],
 }
 
-impl Default for ReadRows {
+impl<E: Float> Default for ReadRows<E> {
     fn default() -> Self {
-        ReadRows { stats: [Stats::NONE; TOGETHER], log_sums: [1.0; TOGETHER] }
+        ReadRows { seen: Seen::none(), stats: [Stats::NONE; TOGETHER], log_sums: [1.0; TOGETHER] }
     }
 }
 
-impl ReadRows {
+impl<E: Float> ReadRows<E> {
     /// Reads some rows, or one in so many parts.
-    fn read<E: Float>(
+    fn read(
         &mut self,
         (token, from_memory): (Token, bool),
         logits: Rows<'_, E>,
         rows: Range<usize>,
         parts: usize,
     ) {
-        let ReadRows { stats, log_sums } = self;
+        let ReadRows { seen, stats, log_sums } = self;
         let (start, count) = (rows.start, rows.len());
         let ask = Ask { from_memory, ..Ask::PLAIN };
         if logits.classes() <= E::TILE {
-            let rows = AskRows { start, count, ask, labels: None };
-            token.run(StatsOfRows { logits, rows, out: stats });
+            let next = rows.end < logits.rows();
+            let rows = AskRows { start, count, ask, labels: None, next };
+            token.run(StatsOfRows { logits, rows, seen, out: stats });
         } else {
             for (row, stats) in rows.zip(&mut *stats) {
                 let x = logits.row(row);
@@ -179,12 +183,19 @@ impl<E: Float> Job for MapJob<'_, E> {
             Map::Softmax => rows_together(ELEMENTS_TOGETHER, classes),
         };
         let mut read = ReadRows::default();
+        let writes = match self.map {
+            Map::LogSoftmax if self.past_caches => Writes::PastCaches,
+            _ if classes <= E::TILE => writes(&self.io, together),
+            _ => Writes::Plain,
+        };
         let mut start = 0;
         while start < rows {
             let end = rows.min(start + together);
             match self.map {
-                Map::LogSoftmax => self.log_softmax(start..end, parts, &mut read),
-                Map::Softmax if classes <= E::TILE => self.softmax_of_tiles(start..end, &mut read),
+                Map::LogSoftmax => self.log_softmax(start..end, (parts, writes), &mut read),
+                Map::Softmax if classes <= E::TILE => {
+                    self.softmax_of_tiles(start..end, writes, &mut read);
+                }
                 Map::Softmax => self.softmax(start..end, parts),
             }
             start = end;
@@ -193,8 +204,13 @@ impl<E: Float> Job for MapJob<'_, E> {
 }
 
 impl<E: Float> MapJob<'_, E> {
-    fn log_softmax(&mut self, rows: Range<usize>, parts: usize, read: &mut ReadRows) {
-        let MapJob { token, past_caches, from_memory, .. } = *self;
+    fn log_softmax(
+        &mut self,
+        rows: Range<usize>,
+        (parts, writes): (usize, Writes),
+        read: &mut ReadRows<E>,
+    ) {
+        let MapJob { token, from_memory, .. } = *self;
         read.read((token, from_memory), self.io.source(), rows.clone(), parts);
         for (row, (stats, log_sum)) in rows.zip(read.stats.iter().zip(read.log_sums)) {
             let mut io = self.io.row(row);
@@ -203,21 +219,21 @@ impl<E: Float> MapJob<'_, E> {
                 continue;
             }
             let (max, log_sum) = (E::from_f64(stats.max), E::from_f64(log_sum));
-            long_row::map(parts, io, |io, _| token.run(LogProb { io, max, log_sum, past_caches }));
+            long_row::map(parts, io, |io, _| token.run(LogProb { io, max, log_sum, writes }));
         }
     }
 
     /// The exponentials are kept and scaled.
-    fn softmax_of_tiles(&mut self, rows: Range<usize>, read: &mut ReadRows) {
+    fn softmax_of_tiles(&mut self, rows: Range<usize>, writes: Writes, read: &mut ReadRows<E>) {
         let stats = &mut read.stats;
         let (start, count) = (rows.start, rows.len());
-        let ask = AskRows { start, count, ask: Ask::PLAIN, labels: None };
-        self.token.run(StatsIntoRows { io: &mut self.io, rows: ask, out: stats });
+        let asked = AskRows { start, count, ask: Ask::PLAIN, labels: None, next: false };
+        self.token.run(StatsIntoRows { io: &mut self.io, rows: asked, out: stats });
         for (row, stats) in rows.zip(stats) {
             let mut io = self.io.row(row);
             if stats.is_positive() {
                 let map = Gradient::scaled(1.0 / stats.sum);
-                self.token.run(OfExps { map, row: io.target(), slope: None });
+                self.token.run(OfExps { map, row: io.target(), slope: None, writes });
             } else {
                 io.target().fill(E::NAN);
             }

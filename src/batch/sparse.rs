@@ -6,17 +6,20 @@ use super::few_statistics::FewStatistics;
 use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical};
 use super::long_row::Between;
 use super::statistics::{Block, RowStatistics, first_of};
-use super::{ELEMENTS_TOGETHER, Weighing, long_row, rows_together, rows_with_room, split_rows};
+use super::{
+    ELEMENTS_TOGETHER, Weighing, long_row, rows_together, rows_with_room, split_rows, writes,
+};
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::gradient::Gradient;
 use crate::kernel::stats::{Ask, Moments, Spread, Stats, StatsInto};
-use crate::kernel::stats_rows::{AskRows, StatsIntoRows, StatsOfRows};
+use crate::kernel::stats_rows::{AskRows, Seen, StatsIntoRows, StatsOfRows};
 use crate::labels::Targets;
 use crate::loss::Sparse;
 use crate::loss::row::{LabelRows, LabelTerms, OfLabels, TOGETHER};
 use crate::par::{SUMS, Split, SumJob};
 use crate::view::{Io, RowIo, Rows};
+use crate::walk::Writes;
 use core::ops::Range;
 
 /// What a call reads and writes of size `rows × classes`.
@@ -220,21 +223,26 @@ impl<'a, E: Float> SparseJob<'a, E> {
     /// Rows of at most a tile, of which nothing is wanted that needs room of its own.
     #[inline(never)]
     fn run_tiles(&mut self, rows: Range<usize>) -> [f64; SUMS] {
-        let mut totals = [0.0; SUMS];
+        let (mut totals, mut seen) = ([0.0; SUMS], Seen::none());
         let mut group = Group::default();
         let together = self.together();
+        let writes = match &self.pass {
+            Pass::LossOnly(_) => Writes::Plain,
+            Pass::Gradient(io) => writes(io, together),
+        };
         let mut start = rows.start;
         while start < rows.end {
             let end = rows.end.min(start + together);
-            self.find_classes(start, end, &mut group.block);
-            self.enter_together(start, end, &mut group);
+            let next = end < rows.end;
+            self.find_classes(start, end + usize::from(next), &mut group.block);
+            self.enter_together(start..end, &mut group, (next, &mut seen));
             self.recipe.terms(self.token, &group.block.rows, end - start, &mut group.terms);
             for (i, row) in (start..end).enumerate() {
                 if let Some((gradient, coefficients)) = self.settle(i, row, &group, &mut totals)
                     && let Pass::Gradient(io) = &mut self.pass
                 {
                     let target = io.target().row(row);
-                    gradient.of_exps(self.token, target);
+                    gradient.of_exps(self.token, target, writes);
                     canonical(target, coefficients);
                 }
             }
@@ -292,7 +300,7 @@ impl<'a, E: Float> SparseJob<'a, E> {
         if parts == 1 && self.statistics.is_none() && self.takes_rows() {
             self.find_classes(start, end, &mut group.block);
             self.cap_rows(start, end, &group.block, room);
-            self.enter_together(start, end, group);
+            self.enter_together(start..end, group, (false, &mut Seen::none()));
             return;
         }
         let block = &mut group.block;
@@ -352,24 +360,30 @@ impl<'a, E: Float> SparseJob<'a, E> {
     }
 
     /// Enters rows whose classes are known, and of which nothing but the loss is wanted; if they are capped, they are in
-    /// the target.
-    fn enter_together(&mut self, start: usize, end: usize, group: &mut Group) {
+    /// the target. Whether the row behind them is `next`, of which the same holds.
+    fn enter_together(
+        &mut self,
+        rows: Range<usize>,
+        group: &mut Group,
+        (next, seen): (bool, &mut Seen<E>),
+    ) {
         let Group { block, read: stats, .. } = group;
         let token = self.token;
-        let (rows, _) = self.pass.shape();
-        let (ask, count) = (self.recipe.ask(0), end - start);
-        let asked = AskRows { start, count, ask, labels: Some(&block.classes) };
+        let (all, _) = self.pass.shape();
+        let (ask, start, count) = (self.recipe.ask(0), rows.start, rows.len());
+        let labels = Some(&block.classes[..]);
+        let asked = AskRows { start, count, ask, labels, next };
         let labels = match &mut self.pass {
-            Pass::LossOnly(logits) => asked.of_rows(token, *logits, stats),
+            Pass::LossOnly(logits) => asked.of_rows(token, *logits, seen, stats),
             Pass::Gradient(io) if self.recipe.logits.softcap.is_none() => {
                 asked.into_rows(token, io, stats)
             }
             Pass::Gradient(io) => {
-                let mut io = Io::InPlace(io.target().between(0..rows));
+                let mut io = Io::InPlace(io.target().between(0..all));
                 asked.into_rows(token, &mut io, stats)
             }
         };
-        for (i, row) in (start..end).enumerate() {
+        for (i, row) in rows.enumerate() {
             if let Some(y) = block.classes[i] {
                 self.enter(&mut block.rows, i, row, (stats[i], labels[i], y));
             }
@@ -411,7 +425,8 @@ impl<'a, E: Float> SparseJob<'a, E> {
     }
 
     /// The loss of row `i` of a group; the gradient, if it is wanted and does not depend on the logits, is written, else
-    /// returned.
+    /// returned. (Inlined: what it returns is large.)
+    #[inline(always)]
     fn settle(
         &mut self,
         i: usize,
@@ -468,9 +483,10 @@ impl<E: Float> AskRows<'_, E> {
         self,
         token: Token,
         logits: Rows<'_, E>,
+        seen: &mut Seen<E>,
         stats: &mut [Stats; TOGETHER],
     ) -> [E; TOGETHER] {
-        token.run(StatsOfRows { logits, rows: self, out: &mut stats[..self.count] });
+        token.run(StatsOfRows { logits, rows: self, seen, out: &mut stats[..self.count] });
         self.labels_in(logits)
     }
 

@@ -138,8 +138,8 @@ impl<E: Float> RowStatistics<'_, E> {
 #[derive(Default)]
 pub(super) struct Block {
     pub(super) rows: LabelRows,
-    /// The labels of the rows that have one.
-    pub(super) classes: [Option<usize>; TOGETHER],
+    /// The labels of the rows that have one, and of the row behind them.
+    pub(super) classes: [Option<usize>; TOGETHER + 1],
     /// The first of the largest logits, if it is wanted.
     pub(super) argmax: [usize; TOGETHER],
     pub(super) count: usize,

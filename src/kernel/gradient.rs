@@ -8,7 +8,7 @@ use crate::elem::Float;
 use crate::elementary::{ExpTerm, exp_f64};
 use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
-use crate::walk::{self, Skip};
+use crate::walk::{self, Skip, Writes};
 
 /// The coefficients of the map; with `factor = a / Σ e^u` the first term is `a · p`.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +63,8 @@ pub(crate) struct OfExps<'a, E> {
     pub(crate) map: Gradient<'a, E>,
     pub(crate) row: &'a mut [E],
     pub(crate) slope: Option<&'a [E]>,
+    /// Of maps without slopes and weights.
+    pub(crate) writes: Writes,
 }
 
 impl<E: Float> Kernel<E> for OfExps<'_, E> {
@@ -70,15 +72,16 @@ impl<E: Float> Kernel<E> for OfExps<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) {
-        let OfExps { map, row, slope } = self;
+        let OfExps { map, row, slope, writes } = self;
         let mut io = RowIo::InPlace(row);
         let r = l.register();
         let (factor, minus) = (r.splat(E::from_f64(map.factor)), r.splat(E::ZERO - map.spread));
         if map.spread == E::ZERO {
             match slope {
-                None => walk::map(
+                None => walk::map_out(
                     l,
                     &mut io,
+                    writes,
                     #[inline(always)]
                     |e| r.mul(e, factor),
                 ),
@@ -99,9 +102,10 @@ impl<E: Float> Kernel<E> for OfExps<'_, E> {
                 |e, w| r.mul_add(w, minus, r.mul(e, factor)),
             );
         } else {
-            walk::map(
+            walk::map_out(
                 l,
                 &mut io,
+                writes,
                 #[inline(always)]
                 |e| r.mul_add(e, factor, minus),
             );
@@ -128,7 +132,7 @@ impl<E: Float> Kernel<E> for OfTilesOfExps<'_, E> {
             let start = i * E::TILE;
             let factor = tops.factor(map.factor, *top).to_f64();
             let map = Gradient { factor, ..map.part(start, start + row.len()) };
-            OfExps { map, row, slope: None }.run(l);
+            OfExps { map, row, slope: None, writes: Writes::Plain }.run(l);
         }
     }
 }
@@ -163,7 +167,7 @@ impl<E: Float> Kernel<E> for OfLogits<'_, E> {
             let factor = tops.factor(map.factor, top);
             of_tile(l, map.part(start, end), &mut io, (top, tops.scale, factor), past_caches);
         }
-        walk::written(past_caches);
+        walk::written(Writes::past(past_caches));
     }
 }
 
@@ -197,7 +201,7 @@ fn of_tile<E: Float, L: Lanes<E>>(
         walk::map_out(
             l,
             io,
-            past_caches,
+            Writes::past(past_caches),
             #[inline(always)]
             |x| r.mul_add(exp.of(r, r.mul(by, r.sub(top, x))), factor, minus),
         );
@@ -205,7 +209,7 @@ fn of_tile<E: Float, L: Lanes<E>>(
         walk::map_out(
             l,
             io,
-            past_caches,
+            Writes::past(past_caches),
             #[inline(always)]
             |x| r.mul(exp.of(r, r.sub(top, x)), factor),
         );
@@ -213,7 +217,7 @@ fn of_tile<E: Float, L: Lanes<E>>(
         walk::map_out(
             l,
             io,
-            past_caches,
+            Writes::past(past_caches),
             #[inline(always)]
             |x| r.mul(exp.of(r, r.mul(by, r.sub(top, x))), factor),
         );

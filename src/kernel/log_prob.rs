@@ -3,15 +3,14 @@
 use crate::elem::Float;
 use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
-use crate::walk;
+use crate::walk::{self, Writes};
 
 /// `max` is the row's largest logit, `log_sum` is `ln Σ e^(x - max)`.
 pub(crate) struct LogProb<'a, E> {
     pub(crate) io: RowIo<'a, E>,
     pub(crate) max: E,
     pub(crate) log_sum: E,
-    /// Where the result goes, if it can.
-    pub(crate) past_caches: bool,
+    pub(crate) writes: Writes,
 }
 
 impl<E: Float> Kernel<E> for LogProb<'_, E> {
@@ -24,10 +23,10 @@ impl<E: Float> Kernel<E> for LogProb<'_, E> {
         walk::map_out(
             l,
             &mut self.io,
-            self.past_caches,
+            self.writes,
             #[inline(always)]
             |x| r.sub(r.sub(x, max), log_sum),
         );
-        walk::written(self.past_caches);
+        walk::written(self.writes);
     }
 }

@@ -22,6 +22,23 @@ pub(crate) struct AskRows<'a, E> {
     pub(crate) ask: Ask<'a, E>,
     /// The class that each leaves out, or nothing of a row that is not read. Without them all are read in full.
     pub(crate) labels: Option<&'a [Option<usize>]>,
+    /// Whether the row behind them is asked for next; then its label is behind theirs.
+    pub(crate) next: bool,
+}
+
+/// The largest logit of a row, less what that leaves out, found before its turn.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen<E> {
+    row: Option<usize>,
+    max: E,
+}
+
+impl<E: Float> Seen<E> {
+    /// Of no row.
+    #[inline(always)]
+    pub(crate) fn none() -> Self {
+        Seen { row: None, max: E::NEG_INFINITY }
+    }
 }
 
 impl<'a, E: Float> AskRows<'a, E> {
@@ -39,6 +56,8 @@ impl<'a, E: Float> AskRows<'a, E> {
 /// Rows whose exponentials are added up.
 trait RowSums<E: Float> {
     fn rows(&self) -> Rows<'_, E>;
+    /// How many rows are in use while a row is summed and the next one is looked at.
+    fn in_use(&self) -> usize;
     /// The sum of a row.
     fn sum<L: Lanes<E>>(&mut self, l: L, row: usize, turn: Turn<'_, E, Register<E, L>>) -> f64;
     /// The same, and the largest logit of the next row, less what that leaves out.
@@ -61,30 +80,43 @@ struct Turn<'a, E, V> {
     room: &'a mut walk::Room<E>,
 }
 
-/// Bytes that are read ahead of their use, in whole rows: a quarter of a first-level cache of 32 KiB.
-const AHEAD: usize = 8 << 10;
+/// Bytes that are read ahead of their use, in whole rows.
+const AHEAD: usize = FIRST_LEVEL / 4;
+
+/// Bytes of the smallest first-level cache there is.
+const FIRST_LEVEL: usize = 32 << 10;
 
 /// Blocks of a sum of which a row must have more for the next row to be read beside it: in fewer there is no time.
 const FEW_BLOCKS: usize = 4;
 
-/// The statistics of each row.
+/// The statistics of each row; if the row behind them was looked at, that was seen.
 #[inline(always)]
 fn stats<E: Float, L: Lanes<E>>(
     l: L,
     asked: AskRows<'_, E>,
     mut of: impl RowSums<E>,
+    seen: &mut Seen<E>,
     out: &mut [Stats],
 ) {
     let (exp, mut room) = (ExpTerm::new(l.register()), walk::room());
     let classes = of.rows().classes();
     let bytes = classes.max(1) * size_of::<E>();
     let stride = of.rows().stride().wrapping_mul(size_of::<E>());
-    // Where the maxima of a whole vector stay in registers.
-    let beside = L::Register::LANES == L::LANES && classes > FEW_BLOCKS * walk::BLOCK * L::LANES;
+    // Where the maxima of a whole vector stay in registers, and the rows in a first-level cache.
+    let beside = L::Register::LANES == L::LANES
+        && classes > FEW_BLOCKS * walk::BLOCK * L::LANES
+        && bytes <= FIRST_LEVEL / of.in_use();
     let early = usize::from(bytes <= AHEAD && !beside);
-    let ahead = (AHEAD / bytes).max(1 + usize::from(bytes <= AHEAD)).wrapping_mul(stride);
+    let rows_ahead = (AHEAD / bytes).max(1 + usize::from(bytes <= AHEAD)) + usize::from(beside);
+    let ahead = rows_ahead.wrapping_mul(stride);
     // The first row whose largest logit is not known yet.
     let mut unknown = 0;
+    if seen.row == Some(asked.start)
+        && let Some(ask) = asked.of(0)
+    {
+        out[0] = Frame::below(l, of.rows().row(asked.start), seen.max, ask).stats;
+        unknown = 1;
+    }
     for next in 0..asked.count + early {
         if next >= unknown
             && next < asked.count
@@ -98,13 +130,17 @@ fn stats<E: Float, L: Lanes<E>>(
             let (row, scale, exp, room) = (asked.start + i, ask.scale, &exp, &mut room);
             let turn = Turn { frame: Frame::of(out[i], ask), scale, exp, ahead, room };
             if beside
-                && i + 1 < asked.count
+                && i + 1 < asked.count + usize::from(asked.next)
                 && let Some(ask) = asked.of(i + 1)
             {
                 let (sum, max) = of.sum_and_next(l, row, turn, skip(ask));
                 out[i].sum = sum;
-                out[i + 1] = Frame::below(l, of.rows().row(row + 1), max, ask).stats;
-                unknown = i + 2;
+                if i + 1 < asked.count {
+                    out[i + 1] = Frame::below(l, of.rows().row(row + 1), max, ask).stats;
+                    unknown = i + 2;
+                } else {
+                    *seen = Seen { row: Some(row + 1), max };
+                }
             } else {
                 out[i].sum = of.sum(l, row, turn);
             }
@@ -116,6 +152,11 @@ impl<E: Float> RowSums<E> for Rows<'_, E> {
     #[inline(always)]
     fn rows(&self) -> Rows<'_, E> {
         *self
+    }
+
+    #[inline(always)]
+    fn in_use(&self) -> usize {
+        2
     }
 
     #[inline(always)]
@@ -163,6 +204,11 @@ impl<E: Float> RowSums<E> for &mut Io<'_, E> {
     }
 
     #[inline(always)]
+    fn in_use(&self) -> usize {
+        6
+    }
+
+    #[inline(always)]
     fn sum<L: Lanes<E>>(&mut self, l: L, row: usize, turn: Turn<'_, E, Register<E, L>>) -> f64 {
         let Turn { frame, scale, exp, ahead, room } = turn;
         frame.sum_into_and(
@@ -194,7 +240,12 @@ impl<E: Float> RowSums<E> for &mut Io<'_, E> {
             &mut io,
             (ahead, room),
             #[inline(always)]
-            || largest.step(l),
+            || {
+                // Two for each that is summed: the result is a chain of operations, in whose time there are
+                // exponentials to compute yet.
+                largest.step(l);
+                largest.step(l);
+            },
         );
         (sum, largest.finish(l))
     }
@@ -204,6 +255,7 @@ impl<E: Float> RowSums<E> for &mut Io<'_, E> {
 pub(crate) struct StatsOfRows<'a, E> {
     pub(crate) logits: Rows<'a, E>,
     pub(crate) rows: AskRows<'a, E>,
+    pub(crate) seen: &'a mut Seen<E>,
     pub(crate) out: &'a mut [Stats],
 }
 
@@ -212,11 +264,12 @@ impl<E: Float> Kernel<E> for StatsOfRows<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) {
-        stats(l, self.rows, self.logits, self.out);
+        stats(l, self.rows, self.logits, self.seen, self.out);
     }
 }
 
-/// The same; leaves `e^u` in the target of each row.
+/// The same; leaves `e^u` in the target of each row. The row behind them is not looked at: that gains nothing where each
+/// row is written.
 pub(crate) struct StatsIntoRows<'a, 'io, E> {
     pub(crate) io: &'a mut Io<'io, E>,
     pub(crate) rows: AskRows<'a, E>,
@@ -228,6 +281,7 @@ impl<E: Float> Kernel<E> for StatsIntoRows<'_, '_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) {
-        stats(l, self.rows, self.io, self.out);
+        let rows = AskRows { next: false, ..self.rows };
+        stats(l, rows, self.io, &mut Seen::none(), self.out);
     }
 }

@@ -113,16 +113,9 @@ impl<'a, E: Float, V: Copy> NextLargest<'a, E, V> {
         NextLargest { x, skip, tops: [l.splat(none); CHAINS], at: 0, max: none }
     }
 
-    /// Looks at two blocks for each one that is summed: the result is a chain of operations, during which there are
-    /// exponentials to compute yet.
+    /// Looks at a block.
     #[inline(always)]
     pub(crate) fn step<L: Lanes<E, V = V>>(&mut self, l: L) {
-        self.block(l);
-        self.block(l);
-    }
-
-    #[inline(always)]
-    fn block<L: Lanes<E, V = V>>(&mut self, l: L) {
         let (start, end) = (self.at, self.x.len().min(self.at + BLOCK * L::LANES));
         if start == end {
             return;
@@ -157,7 +150,7 @@ impl<'a, E: Float, V: Copy> NextLargest<'a, E, V> {
     #[inline(always)]
     pub(crate) fn finish<L: Lanes<E, V = V>>(mut self, l: L) -> E {
         while self.at < self.x.len() {
-            self.block(l);
+            self.step(l);
         }
         self.max
     }

@@ -52,18 +52,35 @@ pub(crate) fn map<E: Float, L: Lanes<E>>(
     io: &mut RowIo<'_, E>,
     f: impl Fn(Register<E, L>) -> Register<E, L> + Copy,
 ) {
-    map_out(l, io, false, f);
+    map_out(l, io, Writes::Plain, f);
 }
 
-/// [`map`]; past the caches what is written is not read before, and does not take the place of what will be read. Then
-/// [`written`] must follow.
+/// How a map writes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Writes {
+    /// To the caches.
+    Plain,
+    /// The same; what lies so many bytes further in the target is asked for: it is far, and will be written soon.
+    AskAhead(usize),
+    /// Past the caches: what is written is not read before, and does not take the place of what will be read. Then
+    /// [`written`] must follow.
+    PastCaches,
+}
+
+impl Writes {
+    pub(crate) fn past(caches: bool) -> Self {
+        if caches { Writes::PastCaches } else { Writes::Plain }
+    }
+}
+
+/// [`map`], in one of the ways to write.
 ///
 /// Registers start with a cache line of the target: one that crosses two takes as long as two.
 #[inline(always)]
 pub(crate) fn map_out<E: Float, L: Lanes<E>>(
     l: L,
     io: &mut RowIo<'_, E>,
-    past_caches: bool,
+    writes: Writes,
     f: impl Fn(Register<E, L>) -> Register<E, L> + Copy,
 ) {
     let (r, lanes) = (l.register(), L::Register::LANES);
@@ -72,19 +89,35 @@ pub(crate) fn map_out<E: Float, L: Lanes<E>>(
     match io.part(start, end) {
         RowIo::Apart(source, target) => {
             let registers = source.chunks_exact(lanes).zip(target.chunks_exact_mut(lanes));
-            if past_caches {
-                for (s, t) in registers {
-                    r.store_past_caches(f(r.load(s)), t);
+            match writes {
+                Writes::Plain => {
+                    for (s, t) in registers {
+                        r.store(f(r.load(s)), t);
+                    }
                 }
-            } else {
-                for (s, t) in registers {
-                    r.store(f(r.load(s)), t);
+                Writes::AskAhead(distance) => {
+                    for (s, t) in registers {
+                        next_row(r, t, distance);
+                        r.store(f(r.load(s)), t);
+                    }
+                }
+                Writes::PastCaches => {
+                    for (s, t) in registers {
+                        r.store_past_caches(f(r.load(s)), t);
+                    }
                 }
             }
         }
         RowIo::InPlace(data) => {
-            for x in data.chunks_exact_mut(lanes) {
-                r.store(f(r.load(x)), x);
+            if let Writes::AskAhead(distance) = writes {
+                for x in data.chunks_exact_mut(lanes) {
+                    next_row(r, x, distance);
+                    r.store(f(r.load(x)), x);
+                }
+            } else {
+                for x in data.chunks_exact_mut(lanes) {
+                    r.store(f(r.load(x)), x);
+                }
             }
         }
     }
@@ -93,8 +126,8 @@ pub(crate) fn map_out<E: Float, L: Lanes<E>>(
 
 /// After the last of what goes past the caches: another thread sees it from now on.
 #[inline(always)]
-pub(crate) fn written(past_caches: bool) {
-    if past_caches {
+pub(crate) fn written(writes: Writes) {
+    if let Writes::PastCaches = writes {
         fence();
     }
 }
