@@ -104,7 +104,7 @@ impl<E: Float> DenseRecipe<'_, E> {
         let top = Top::of(l, logits);
         let LaneMasses { shortfall, total, on_top } = LaneMasses::of(l, top, logits, targets);
         let mut stats = across_block::tops(l, top.class, logits);
-        across_block::sums(l, ask, top.class, logits, &mut stats);
+        across_block::sums(l, ask, top.class, logits, &mut stats, true);
         let scale = l.splat(ask.scale);
         let nll = Nll::new(l, sum(l, &stats), lead(l, scale, &stats));
         let terms = dense::terms(l, &nll, total, on_top, l.mul(scale, shortfall));

@@ -110,7 +110,7 @@ impl<E: Float> Along<'_, E> {
     }
 }
 
-impl<E: Float> FewClasses<'_, '_, E> {
+impl<E: Float, const GRADIENT: bool> FewClasses<'_, '_, E, GRADIENT> {
     /// Whether the rows may go along.
     #[inline(always)]
     pub(super) fn may_go_along(&self) -> bool {
@@ -176,12 +176,11 @@ impl<E: Float> FewClasses<'_, '_, E> {
             row_weights: job.row_weights.map(|w| &w[rows.clone()]),
             upstream: job.upstream.map(|u| &u[rows.clone()]),
         };
-        let gradient = matches!(job.pass, Pass::Gradient(_));
-        let (losses, lanes) = job.recipe.of_stats(l, &of_lanes, &stats, [lead, root], gradient);
+        let (losses, lanes) = job.recipe.of_stats(l, &of_lanes, &stats, [lead, root], GRADIENT);
         if let Some(out) = &mut job.losses {
             put(l, whole(l, losses), &mut out[rows.clone()]);
         }
-        if let Pass::Gradient(io) = &mut job.pass {
+        if GRADIENT && let Pass::Gradient(io) = &mut job.pass {
             let mut of_rows = Coefficients::of(l, &lanes);
             for (i, row) in rows.clone().enumerate() {
                 let out = io.target().row(row);

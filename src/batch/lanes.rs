@@ -134,7 +134,7 @@ impl<E: Float> Recipe<'_, E> {
         let lead = lead(l, l.splat(ask.scale), &stats);
         // A long chain of operations: here, where it would not stay of itself, it runs beside the exponentials.
         let root = black_box(nll::root(l, lead));
-        across_block::sums(l, ask, labels, planes, &mut stats);
+        across_block::sums(l, ask, labels, planes, &mut stats, gradient);
         let (losses, lanes) = self.of_stats(l, rows, &stats, [lead, root], gradient);
         if gradient {
             across_block::gradient(l, ask, &lanes, planes, slopes);

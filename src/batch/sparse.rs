@@ -164,7 +164,15 @@ impl<E: Float> SumJob for SparseJob<'_, E> {
         if self.targets.are_none() {
             return [0.0; SUMS];
         }
-        self.token.run(SideBySide(&mut FewClasses { job: self, rows, room }))
+        let token = self.token;
+        match self.pass {
+            Pass::LossOnly(_) => {
+                token.run(SideBySide(&mut FewClasses::<_, false> { job: self, rows, room }))
+            }
+            Pass::Gradient(_) => {
+                token.run(SideBySide(&mut FewClasses::<_, true> { job: self, rows, room }))
+            }
+        }
     }
 
     fn run_without_rooms(&mut self) -> Option<[f64; SUMS]> {

@@ -27,7 +27,7 @@ pub(crate) fn tops<E: Float, L: Lanes<E>>(l: L, labels: L::V, planes: &mut [E]) 
     stats
 }
 
-/// The rest of the statistics. Logits give way to `e^u`, and those of the labels to 0.
+/// The rest of the statistics. If they are to be kept, logits give way to `e^u`, and those of the labels to 0.
 #[inline(always)]
 pub(crate) fn sums<E: Float, L: Lanes<E>>(
     l: L,
@@ -35,8 +35,13 @@ pub(crate) fn sums<E: Float, L: Lanes<E>>(
     labels: L::V,
     planes: &mut [E],
     stats: &mut LaneStats<L::V>,
+    keep: bool,
 ) {
     let reference = stats.reference;
+    if !keep && ask.spread.is_none() && ask.scale == E::ONE {
+        stats.sum = sum_of_exponentials(l, ask, reference, planes);
+        return;
+    }
     if let Some(weights) = ask.spread {
         let planes = &*planes;
         [stats.weight, stats.shortfall] = in_tiles_of_one(
@@ -55,6 +60,45 @@ pub(crate) fn sums<E: Float, L: Lanes<E>>(
     }
     exponentials(l, ask, reference, planes);
     stats.sum = sum(l, planes);
+}
+
+/// [`exponentials`] of unscaled logits and their [`sum`], where they are not kept.
+#[inline(always)]
+fn sum_of_exponentials<E: Float, L: Lanes<E>>(
+    l: L,
+    ask: LaneAsk<'_, E, L::V>,
+    reference: L::V,
+    planes: &[E],
+) -> L::V {
+    let [sum] = in_tiles_of_one(
+        l,
+        ask.classes,
+        #[inline(always)]
+        |classes| {
+            let mut sum = exponential(l, ask, reference, planes, classes.start);
+            let mut class = classes.start + 1;
+            while class < classes.end {
+                sum = l.add(sum, exponential(l, ask, reference, planes, class));
+                class += 1;
+            }
+            [sum]
+        },
+    );
+    sum
+}
+
+/// `e^u` of a class.
+#[inline(always)]
+fn exponential<E: Float, L: Lanes<E>>(
+    l: L,
+    LaneAsk { exp, ahead, .. }: LaneAsk<'_, E, L::V>,
+    reference: L::V,
+    planes: &[E],
+    class: usize,
+) -> L::V {
+    let plane = &planes[class * L::LANES..][..L::LANES];
+    next_block(l, plane, ahead);
+    exp.of(l, l.sub(reference, l.load(plane)))
 }
 
 /// The statistics and the moments `Σ e^u u` and `Σ e^u u²` of the classes other than `labels`. The logits stay, but for
