@@ -103,7 +103,8 @@ fn stats<E: Float, L: Lanes<E>>(
     let bytes = classes.max(1) * size_of::<E>();
     let stride = of.rows().stride().wrapping_mul(size_of::<E>());
     // Where the maxima of a whole vector stay in registers, and the rows in a first-level cache.
-    let beside = L::Register::LANES == L::LANES
+    let in_registers = L::Register::LANES == L::LANES;
+    let beside = in_registers
         && classes > FEW_BLOCKS * walk::BLOCK * L::LANES
         && bytes <= FIRST_LEVEL / of.in_use();
     let early = usize::from(bytes <= AHEAD && !beside);
@@ -111,7 +112,8 @@ fn stats<E: Float, L: Lanes<E>>(
     let ahead = rows_ahead.wrapping_mul(stride);
     // The first row whose largest logit is not known yet.
     let mut unknown = 0;
-    if seen.row == Some(asked.start)
+    if in_registers
+        && seen.row == Some(asked.start)
         && let Some(ask) = asked.of(0)
     {
         out[0] = Frame::below(l, of.rows().row(asked.start), seen.max, ask).stats;
