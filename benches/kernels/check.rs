@@ -1,5 +1,6 @@
 //! Every result against the oracle, before it is timed.
 
+use crate::bare::Second;
 use crate::common::Ruler;
 use crate::data::{Data, Number};
 use crate::ops::{self, Contender, Op};
@@ -38,6 +39,9 @@ pub fn check<T: Number>(data: &mut Data<T>, reference: &Reference, op: Op, conte
     if contender == Contender::Exponentials {
         return check_exponentials(data, op);
     }
+    if let Contender::Bare(_) = contender {
+        return check_bare(data, op, loss);
+    }
     if let Op::Family(_) = op {
         return check_family(data, loss, op);
     }
@@ -67,6 +71,34 @@ fn check_exponentials<T: Number>(data: &Data<T>, op: Op) {
         let (x, y): (f64, f64) = (x.wide(), y.wide());
         assert!((y - x.exp()).abs() <= 1e-5 * x.exp(), "exponentials: e^{x} is not {y}");
     }
+}
+
+/// The sum of the exponentials below the largest logit of each row, or of each tile of 4096, but for registers that are
+/// not whole; and what is written, up to a number of its row.
+fn check_bare<T: Number>(data: &Data<T>, op: Op, sum: f64) {
+    let second = op.second_touch();
+    let mut expected = 0.0;
+    for (row, x) in data.logits.chunks_exact(data.classes).enumerate() {
+        for (tile, x) in x.chunks(4096).enumerate() {
+            let max = x.iter().map(|x| x.wide()).fold(f64::NEG_INFINITY, f64::max);
+            expected += x.iter().map(|x| (x.wide() - max).exp()).sum::<f64>();
+            let out = &data.out[row * data.classes + tile * 4096..][..x.len() / 16 * 16];
+            for (x, y) in x.iter().zip(out) {
+                let (x, y): (f64, f64) = (x.wide(), y.wide());
+                let (first, of_first): (f64, f64) =
+                    (data.logits[row * data.classes + tile * 4096].wide(), out[0].wide());
+                let off = match second {
+                    Some(Second::Scale) => y / of_first / (x - first).exp() - 1.0,
+                    Some(Second::Subtract) => (y - of_first) - (x - first),
+                    _ => 0.0,
+                };
+                assert!(off.abs() <= 1e-4, "bare {}: {x} gives {y}", op.name());
+            }
+        }
+    }
+    // The largest logit of a row may be in its last register.
+    let left_out = 16.0 / data.classes as f64 + 1.0 / data.rows as f64;
+    assert!((sum - expected).abs() <= 2.0 * left_out * expected, "{sum}, not {expected}");
 }
 
 /// The bits of the scalar path, which the tests hold against the oracle.

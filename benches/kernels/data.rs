@@ -1,5 +1,6 @@
 //! The element types and the buffers.
 
+use crate::bare::{Bare, Second, Way};
 use crate::common::{HalfAPageOff, Maximum, Random, Real};
 use crate::family::Extra;
 use crate::ops::Op;
@@ -18,6 +19,14 @@ pub trait Number: Element + Maximum + Real {
     const HAS_EXPONENTIALS: bool;
     /// The exponentials of all numbers, added up, or written elsewhere, or over them.
     fn exponentials(exps: Exps<'_, Self>);
+    /// [`Bare::run`]; 0 where there are no such rulers.
+    fn bare(
+        second: Second,
+        classes: usize,
+        source: &mut [Self],
+        target: Option<&mut [Self]>,
+        way: Way,
+    ) -> f64;
 }
 
 impl Number for f32 {
@@ -28,6 +37,15 @@ impl Number for f32 {
     fn exponentials(exps: Exps<'_, f32>) {
         std::hint::black_box(ports::exponentials_of(exps));
     }
+    fn bare(
+        second: Second,
+        classes: usize,
+        source: &mut [f32],
+        target: Option<&mut [f32]>,
+        way: Way,
+    ) -> f64 {
+        f64::from(Bare { second, classes, source, target }.run(way))
+    }
 }
 
 impl Number for f64 {
@@ -36,6 +54,9 @@ impl Number for f64 {
     const SMALLEST: f64 = f64::MIN_POSITIVE;
     const HAS_EXPONENTIALS: bool = false;
     fn exponentials(_: Exps<'_, f64>) {}
+    fn bare(_: Second, _: usize, _: &mut [f64], _: Option<&mut [f64]>, _: Way) -> f64 {
+        0.0
+    }
 }
 
 /// The buffers of a shape. All are touched before anything is timed.

@@ -8,7 +8,7 @@
 //!
 //! A benchmark is called `op/dtype/rows x classes/path`, without the blanks. One right after the
 //! other come those of an operation on a shape: its ruler (`read` or `copy` of the same logits: what
-//! the memory allows), the `exponentials` of the same logits alone, the `naive` recipe on std's `exp`,
+//! the memory allows), the `exponentials` of the same logits alone, or the `bare` passes over them, the `naive` recipe on std's `exp`,
 //! the paths. Every result is checked against the oracle before it is timed. After the last, a table on
 //! stdout and the same rows as JSON in
 //! `target/xent-bench/kernels.json`, of what was measured in this run and nothing else.
@@ -24,6 +24,7 @@
 //! some 0.05 µs of at least 10. Running it over its own output instead would need no copy, but time
 //! rows of nearly equal numbers that no model produces.
 
+mod bare;
 mod check;
 #[path = "../common/mod.rs"]
 mod common;
@@ -36,6 +37,7 @@ mod pool;
 mod ports;
 mod report;
 
+use bare::Way;
 use check::Reference;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, measurement::WallTime};
 use data::{Data, Number};
@@ -142,29 +144,35 @@ fn run<T: Number>(criterion: &mut Criterion, pace: &Pace, shape: &Shape, report:
     }
 }
 
-/// Whether the exponentials alone are timed. In memory they are no bound: the loop asks for nothing ahead, and what it
-/// writes is read first.
-fn has_exponentials(shape: &Shape, op: Op) -> bool {
-    use Op::{CrossEntropy, CrossEntropyGradient, CrossEntropyGradientInPlace};
-    use Op::{LogSoftmax, LogSumExp, Softmax};
+/// Classes up to which rows have a ruler of their exponentials alone, as the passes over many rows are not those over one.
+const FEW_CLASSES: usize = 128;
+
+/// What an operation is held against besides [`Contender::Ruler`]. In memory there is none: what is written there past the
+/// caches is not read before.
+fn bounds(shape: &Shape, op: Op) -> Vec<Contender> {
     let in_memory = shape.elements() * size_of::<f32>() >= 64 << 20;
-    !in_memory
-        && matches!(
-            op,
-            LogSumExp
-                | LogSoftmax
-                | Softmax
-                | CrossEntropy
-                | CrossEntropyGradient
-                | CrossEntropyGradientInPlace
-        )
+    if in_memory || op.second_touch().is_none() {
+        return vec![];
+    }
+    if shape.classes <= FEW_CLASSES {
+        return vec![Contender::Exponentials];
+    }
+    let mut bounds = vec![Contender::Bare(Way::Best)];
+    let has_paths = [Path::Avx2, Path::Avx512].into_iter().all(Path::is_available);
+    if shape.family && has_paths {
+        bounds.push(Contender::Bare(Way::Avx2));
+    }
+    if shape.threaded.contains(&op) && pool::threads() > 1 {
+        bounds.push(Contender::Bare(Way::AllThreads));
+    }
+    bounds
 }
 
 /// All that do an operation, in the order in which they are timed.
 fn contenders<T: Number>(shape: &Shape, op: Op) -> Vec<Contender> {
     let mut contenders = vec![Contender::Ruler];
-    if T::HAS_EXPONENTIALS && has_exponentials(shape, op) {
-        contenders.push(Contender::Exponentials);
+    if T::HAS_EXPONENTIALS {
+        contenders.extend(bounds(shape, op));
     }
     if op.naive() == Some(op) {
         contenders.push(Contender::Naive);

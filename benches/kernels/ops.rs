@@ -1,5 +1,6 @@
 //! The operations, and the timing of one of them.
 
+use crate::bare::{Second, Way};
 use crate::common::{Recipe, Ruler};
 use crate::data::{Data, Number};
 use crate::family::{self, Member};
@@ -113,6 +114,18 @@ impl Op {
     pub fn in_place(self) -> bool {
         self == Op::CrossEntropyGradientInPlace
     }
+
+    /// What it does to a row after the exponentials, if its passes have a ruler.
+    pub fn second_touch(self) -> Option<Second> {
+        match self {
+            Op::LogSumExp | Op::CrossEntropy => Some(Second::Nothing),
+            Op::Softmax | Op::CrossEntropyGradient | Op::CrossEntropyGradientInPlace => {
+                Some(Second::Scale)
+            }
+            Op::LogSoftmax => Some(Second::Subtract),
+            _ => None,
+        }
+    }
 }
 
 /// What is timed.
@@ -122,6 +135,8 @@ pub enum Contender {
     Ruler,
     /// What their exponentials allow besides: [`ports::exponentials_of`](crate::ports::exponentials_of).
     Exponentials,
+    /// Their passes alone: [`Bare`](crate::bare::Bare).
+    Bare(Way),
     /// The textbook recipe on std's `exp`.
     Naive,
     /// The crate on one thread.
@@ -138,6 +153,9 @@ impl Contender {
         match self {
             Contender::Ruler => op.ruler().name().into(),
             Contender::Exponentials => "exponentials".into(),
+            Contender::Bare(Way::Best) => "bare".into(),
+            Contender::Bare(Way::Avx2) => "bare-avx2".into(),
+            Contender::Bare(Way::AllThreads) => "bare-all-threads".into(),
             Contender::Naive => "naive".into(),
             Contender::Path(path) => path.name().into(),
             Contender::AllThreads(path) => format!("{path}-all-threads"),
@@ -161,6 +179,15 @@ pub fn call<T: Number>(data: &mut Data<T>, op: Op, contender: Contender) -> f64 
                 Ruler::Copy => Exps::Into(logits, out),
             });
             0.0
+        }
+        Contender::Bare(way) => {
+            let Some(second) = op.second_touch() else { unreachable!("{} is no pass", op.name()) };
+            let Data { classes, logits, out, .. } = data;
+            let (source, target) = match op.in_place() {
+                true => (&mut out[..], None),
+                false => (&mut logits[..], (second != Second::Nothing).then_some(&mut out[..])),
+            };
+            T::bare(second, *classes, source, target, way)
         }
         Contender::Naive => {
             let Some(recipe) = op.recipe() else { unreachable!("{} has no recipe", op.name()) };

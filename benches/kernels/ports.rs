@@ -98,7 +98,7 @@ pub fn exponentials_of(_: Exps<'_, f32>) -> f32 {
 
 /// `2^f` by a polynomial of degree 5, times a power of two by a shift: what any kernel needs at the least for 24 bits.
 #[cfg(feature = "simd")]
-struct Exp<S: pulp::Simd> {
+pub struct Exp<S: pulp::Simd> {
     floor: S::f32s,
     log2_e: S::f32s,
     /// Adding it rounds, and leaves the biased exponent in the low bits.
@@ -110,7 +110,7 @@ struct Exp<S: pulp::Simd> {
 #[cfg(feature = "simd")]
 impl<S: pulp::Simd> Exp<S> {
     #[inline(always)]
-    fn new(simd: S) -> Self {
+    pub fn new(simd: S) -> Self {
         const LN_2: f32 = std::f32::consts::LN_2;
         let splat = |x: f32| simd.splat_f32s(black_box(x));
         let [c5, c4, c3] = [1.327_461_7e-3, 9.671_572e-3, 5.550_699_7e-2];
@@ -124,7 +124,7 @@ impl<S: pulp::Simd> Exp<S> {
     }
 
     #[inline(always)]
-    fn of(&self, simd: S, x: S::f32s) -> S::f32s {
+    pub fn of(&self, simd: S, x: S::f32s) -> S::f32s {
         let Exp { floor, log2_e, magic, bits, c: [c5, c4, c3, c2, c1, c0] } = *self;
         let u = simd.max_f32s(floor, x);
         let z = simd.mul_add_f32s(u, log2_e, magic);

@@ -1,5 +1,6 @@
 //! The table and the JSON file of what was measured in this run.
 
+use crate::bare::Way;
 use crate::machine;
 use crate::ops::{Contender, Op};
 use crate::plan::Shape;
@@ -74,9 +75,11 @@ impl Caller {
         match contender {
             Contender::AllThreads(_) => Caller::InThePool,
             Contender::FromOutside(_) => Caller::Outside,
-            Contender::Path(_) | Contender::Naive | Contender::Ruler | Contender::Exponentials => {
-                Caller::Alone
-            }
+            Contender::Path(_)
+            | Contender::Naive
+            | Contender::Ruler
+            | Contender::Exponentials
+            | Contender::Bare(_) => Caller::Alone,
         }
     }
 
@@ -103,6 +106,10 @@ struct Row<'a> {
     paths: Vec<(Path, &'a Measured)>,
     ruler: Option<&'a Measured>,
     exponentials: Option<&'a Measured>,
+    /// The passes alone, by as many threads as the row has.
+    bare: Option<&'a Measured>,
+    /// By AVX2.
+    bare_avx2: Option<&'a Measured>,
     /// The best path on one thread.
     one_thread: Option<&'a Measured>,
     /// Plain cross-entropy on the preferred path, of what is held against it.
@@ -182,7 +189,10 @@ impl Report {
                 Contender::Path(path)
                 | Contender::AllThreads(path)
                 | Contender::FromOutside(path) => Some(path),
-                Contender::Naive | Contender::Ruler | Contender::Exponentials => None,
+                Contender::Naive
+                | Contender::Ruler
+                | Contender::Exponentials
+                | Contender::Bare(_) => None,
             };
             let same = |row: &Row<'_>| {
                 (row.op, row.dtype, row.shape, row.caller)
@@ -200,6 +210,11 @@ impl Report {
                     paths: vec![],
                     ruler: self.find(measured, op, Contender::Ruler),
                     exponentials: self.find(measured, op, Contender::Exponentials),
+                    bare: match caller {
+                        Caller::Alone => self.find(measured, op, Contender::Bare(Way::Best)),
+                        _ => self.find(measured, op, Contender::Bare(Way::AllThreads)),
+                    },
+                    bare_avx2: self.find(measured, op, Contender::Bare(Way::Avx2)),
                     one_thread: path
                         .and_then(|path| self.find(measured, op, Contender::Path(path))),
                     plain: op.plain().and_then(|plain| {
@@ -313,6 +328,8 @@ impl Report {
                     "ruler_time": row.ruler.map(time),
                     // What the machine can do is not less because something else used it.
                     "exponentials_least": row.exponentials.map(|m| m.quantile(0.0)),
+                    "bare_least": row.bare.map(|m| m.quantile(0.0)),
+                    "bare_avx2_least": row.bare_avx2.map(|m| m.quantile(0.0)),
                     "times_over_scalar": row.over_scalar(),
                     "times_over_naive": row.over(row.naive),
                     "times_over_one_thread": row.caller.name().map(|_| row.over(row.one_thread)),

@@ -51,6 +51,8 @@ pub struct KernelRow {
     pub ruler: String,
     pub ruler_time: Option<Time>,
     pub exponentials_least: Option<f64>,
+    pub bare_least: Option<f64>,
+    pub bare_avx2_least: Option<f64>,
     pub times_over_one_thread: Option<f64>,
     pub ratio_to_plain: Option<f64>,
 }
@@ -63,11 +65,6 @@ impl Kernels {
     pub fn paths(&self) -> Vec<&str> {
         let paths = self.machine.get("paths").and_then(Value::as_array);
         paths.into_iter().flatten().filter_map(Value::as_str).collect()
-    }
-
-    /// A number among the facts about the machine.
-    pub fn fact(&self, name: &str) -> Option<f64> {
-        self.machine.get(name).and_then(Value::as_f64)
     }
 
     /// On the path that a call takes.

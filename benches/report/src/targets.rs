@@ -106,7 +106,9 @@ pub fn table(kernels: &Kernels) -> String {
         let best = |row: &KernelRow| kernels.best(row).map(|time| time.median);
         let one = row(None);
         let exponentials = one.and_then(|row| row.exponentials_least);
-        let least = exponentials.map(|ns| ns * share_of_exponentials(target));
+        let exponentials = exponentials.map(|ns| ns * share_of_exponentials(target));
+        let bare = one.and_then(|row| row.bare_least);
+        let least = bare.or(exponentials);
         let (wanted, reached, bound, at_most) = match target.limit {
             Ns(ns) => {
                 let limit = ns / share;
@@ -132,15 +134,18 @@ pub fn table(kernels: &Kernels) -> String {
                 let threads = row.map_or(0, |row| row.threads);
                 let ratio = row.and_then(|row| row.times_over_one_thread);
                 let wanted = format!("{threads} threads ≥ {limit} × one");
+                let all = row.and_then(|row| row.bare_least);
+                let bound = bare.zip(all).map(|(one, all)| one / all);
                 // The target is for two threads.
-                let bound = kernels.fact("exponential_all_threads");
                 (wanted, ratio.filter(|_| threads == 2).map(|r| (r, limit)), bound, false)
             }
             OfAvx512(limit) => {
                 let ratio = one.and_then(|row| {
                     Some(row.paths.get("avx512")?.median / row.paths.get("avx2")?.median)
                 });
-                (format!("AVX2 ≥ {limit} × AVX-512"), ratio.map(|r| (r, limit)), None, false)
+                let avx2 = one.and_then(|row| row.bare_avx2_least);
+                let bound = bare.zip(avx2).map(|(avx512, avx2)| avx512 / avx2);
+                (format!("AVX2 ≥ {limit} × AVX-512"), ratio.map(|r| (r, limit)), bound, false)
             }
         };
         let (figure, verdict) = match reached {
@@ -173,10 +178,11 @@ pub fn table(kernels: &Kernels) -> String {
     };
     format!(
         "{translated} {met} of {measured} measured targets are met, {beyond} out of reach of this \
-         machine: the bound, what the exponentials of the same logits alone give in a loop that does nothing \
-         else, misses them too. It reads each logit, and adds its exponential up or, where the operation writes, \
-         writes it; the least of the samples beside the operation counts. In memory, where that loop asks for \
-         nothing ahead, it is no bound.\n\n{}",
+         machine: the bound misses them too. For more than 128 classes it is what the passes of the operation take in \
+         loops that do nothing else: the exponentials of each row with the largest logit of the next one beside them \
+         and, where the row is written, a second touch of it; no label, no order of the sums, no special numbers, and in a \
+         cache that cores share what lies ahead asked for. For fewer classes it is what the exponentials alone take. Of a \
+         target for threads, or for AVX2, it is the ratio that the same loops reach. The least of their samples counts.\n\n{}",
         lines.join("\n")
     )
 }
