@@ -325,6 +325,17 @@ impl<'a, T> Io<'a, T> {
         }
     }
 
+    /// What is read and what is written, if these are two matrices.
+    pub(crate) fn apart(&self) -> Option<(Rows<'_, T>, Rows<'_, T>)>
+    where
+        T: Copy,
+    {
+        match self {
+            Io::Apart(source, target) => Some((*source, target.as_rows())),
+            Io::InPlace(_) => None,
+        }
+    }
+
     /// Rows one after the other, if that is how they lie in memory, to read and to write.
     pub(crate) fn run(&mut self, rows: Range<usize>) -> Option<RowIo<'_, T>> {
         match self {

@@ -227,6 +227,21 @@ pub(crate) fn next_row<E: Float, R: Lanes<E>>(_: R, x: &[E], ahead: usize) {
     }
 }
 
+/// What is asked for during a sum: what lies so many bytes behind its elements, and where the row, or one behind it, will be
+/// written, if that is far.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead {
+    pub(crate) source: usize,
+    pub(crate) target: Option<usize>,
+}
+
+impl Ahead {
+    #[inline(always)]
+    pub(crate) fn of_source(distance: usize) -> Self {
+        Ahead { source: distance, target: None }
+    }
+}
+
 /// Bytes from one slice to another; modulo the size of memory.
 #[inline(always)]
 fn shift<E>(from: &[E], to: &[E]) -> usize {
@@ -299,7 +314,7 @@ pub(crate) fn sum<E: Float, L: Lanes<E>, const N: usize>(
     sum_and(
         l,
         x,
-        ahead,
+        Ahead::of_source(ahead),
         skip,
         f,
         &mut room(),
@@ -313,7 +328,7 @@ pub(crate) fn sum<E: Float, L: Lanes<E>, const N: usize>(
 pub(crate) fn sum_and<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
     x: &[E],
-    ahead: usize,
+    ahead: Ahead,
     skip: Skip<E>,
     f: impl Fn(Register<E, L>) -> [Register<E, L>; N] + Copy,
     room: &mut Room<E>,
@@ -334,13 +349,16 @@ pub(crate) fn sum_and<E: Float, L: Lanes<E>, const N: usize>(
             };
             // Known when this is compiled: no more checks below.
             let block = &block[..BLOCK * L::LANES];
-            let ahead = shift(block, from).wrapping_add(ahead);
+            let to_next = shift(block, from).wrapping_add(ahead.source);
+            if let Some(distance) = ahead.target {
+                next_row(r, from, distance);
+            }
             let sums = whole_block(
                 l,
                 #[inline(always)]
                 |at| {
                     let x = &block[at..at + L::Register::LANES];
-                    next_row(r, x, ahead);
+                    next_row(r, x, to_next);
                     f(r.load(x))
                 },
             );

@@ -163,12 +163,26 @@ impl<E: Float> DenseJob<'_, E> {
         match &mut self.pass {
             Pass::LossOnly(logits) => {
                 (of_targets, read.tops) = sums(*logits);
-                let asked = AskRows { start, count, ask, labels: Some(&read.tops), next: false };
+                let asked = AskRows {
+                    start,
+                    count,
+                    ask,
+                    labels: Some(&read.tops),
+                    next: false,
+                    to_target: None,
+                };
                 asked.of_rows(token, *logits, &mut Seen::none(), &mut others);
             }
             Pass::Gradient(io) if recipe.logits.softcap.is_none() => {
                 (of_targets, read.tops) = sums(io.source());
-                let asked = AskRows { start, count, ask, labels: Some(&read.tops), next: false };
+                let asked = AskRows {
+                    start,
+                    count,
+                    ask,
+                    labels: Some(&read.tops),
+                    next: false,
+                    to_target: None,
+                };
                 asked.into_rows(token, io, &mut others);
             }
             Pass::Gradient(io) => {
@@ -178,7 +192,14 @@ impl<E: Float> DenseJob<'_, E> {
                 (of_targets, read.tops) = sums(io.target().as_rows());
                 let all = 0..io.shape().0;
                 let io = &mut Io::InPlace(io.target().between(all));
-                let asked = AskRows { start, count, ask, labels: Some(&read.tops), next: false };
+                let asked = AskRows {
+                    start,
+                    count,
+                    ask,
+                    labels: Some(&read.tops),
+                    next: false,
+                    to_target: None,
+                };
                 asked.into_rows(token, io, &mut others);
             }
         }

@@ -25,6 +25,7 @@ mod strided;
 mod two_classes;
 
 use crate::elem::Float;
+use crate::isa::distance;
 use crate::loss::row::TOGETHER;
 use crate::view::Io;
 use crate::walk::Writes;
@@ -59,20 +60,32 @@ fn rows_with_room<E: Float>(classes: usize) -> usize {
 /// Bytes of two matrices from which on a core's own cache holds neither of them when it is read again.
 const TOO_MUCH_FOR_A_CORE: usize = 4 << 20;
 
+/// Whether both matrices are more than that.
+fn is_far<E: Float>(io: &Io<'_, E>) -> bool {
+    let (rows, classes) = io.shape();
+    let bytes = rows.saturating_mul(classes).saturating_mul(io.matrices() * size_of::<E>());
+    bytes >= TOO_MUCH_FOR_A_CORE
+}
+
 /// How rows are written of which so many are worked on at once. What comes from a cache that cores share, or from memory,
-/// is worth asking for while the rows ahead of it are finished. (Zen 5, 16 MB: log-softmax takes 0.17 ns for a number, not
-/// 0.25. Asked for while sums are computed it would come as early, but these loops have no room for it: those of rows in a
-/// core's own cache would take a twentieth longer.)
+/// is worth asking for while the rows ahead of it are finished (Zen 5, 16 MB: softmax takes 0.18 ns for a number, not
+/// 0.22). Asked for while exponentials are kept it would come earlier, but that loop has no room for it: those of rows in a
+/// core's own cache would take a twentieth longer.
 fn writes<E: Float>(io: &Io<'_, E>, together: usize) -> Writes {
     match io {
-        Io::Apart(source, target) => {
-            let (rows, classes) = source.shape();
-            let bytes = rows.saturating_mul(classes).saturating_mul(2 * size_of::<E>());
-            let distance = together.wrapping_mul(target.as_rows().stride() * size_of::<E>());
-            if bytes < TOO_MUCH_FOR_A_CORE { Writes::Plain } else { Writes::AskAhead(distance) }
+        Io::Apart(_, target) if is_far(io) => {
+            Writes::AskAhead(together.wrapping_mul(target.as_rows().stride() * size_of::<E>()))
         }
-        Io::InPlace(_) => Writes::Plain,
+        _ => Writes::Plain,
     }
+}
+
+/// Bytes from each row that is read to where it will be written, if that is far: to be asked for while exponentials are
+/// summed that are not kept.
+fn to_far_target<E: Float>(io: &Io<'_, E>) -> Option<usize> {
+    let (source, target) = io.apart()?;
+    let ((read, read_stride), (written, stride)) = (source.rest(0), target.rest(0));
+    (is_far(io) && stride == read_stride).then(|| distance(read, &written[..0]))
 }
 
 /// What the gradients of a call are multiplied by: the upstream gradient over the divisor.

@@ -6,7 +6,7 @@ use super::few_backward::{FewBackward, FewEntropyBackward};
 use super::few_functions::{FewLogSumExp, FewMap};
 use super::logit_map::{LogitMap, RowGradient};
 use super::long_row::Between;
-use super::{ELEMENTS_TOGETHER, long_row, rows_together, writes};
+use super::{ELEMENTS_TOGETHER, long_row, rows_together, to_far_target, writes};
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::across_functions::Function;
@@ -62,7 +62,7 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
         for (block, out) in self.out.chunks_mut(TOGETHER).enumerate() {
             let start = block * TOGETHER;
             let rows = start..start + out.len();
-            read.read((token, self.from_memory), self.logits, rows, parts);
+            read.read((token, self.from_memory), self.logits, rows, (parts, None));
             for (i, out) in out.iter_mut().enumerate() {
                 *out = match read.stats[i].is_positive() {
                     true => E::from_f64(read.stats[i].max + read.log_sums[i]),
@@ -95,14 +95,14 @@ impl<E: Float> ReadRows<E> {
         (token, from_memory): (Token, bool),
         logits: Rows<'_, E>,
         rows: Range<usize>,
-        parts: usize,
+        (parts, to_target): (usize, Option<usize>),
     ) {
         let ReadRows { seen, stats, log_sums } = self;
         let (start, count) = (rows.start, rows.len());
         let ask = Ask { from_memory, ..Ask::PLAIN };
         if logits.classes() <= E::TILE {
             let next = rows.end < logits.rows();
-            let rows = AskRows { start, count, ask, labels: None, next };
+            let rows = AskRows { start, count, ask, labels: None, next, to_target };
             token.run(StatsOfRows { logits, rows, seen, out: stats });
         } else {
             for (row, stats) in rows.zip(&mut *stats) {
@@ -185,7 +185,7 @@ impl<E: Float> Job for MapJob<'_, E> {
         let mut read = ReadRows::default();
         let writes = match self.map {
             Map::LogSoftmax if self.past_caches => Writes::PastCaches,
-            _ if classes <= E::TILE => writes(&self.io, together),
+            Map::Softmax if classes <= E::TILE => writes(&self.io, together),
             _ => Writes::Plain,
         };
         let mut start = 0;
@@ -211,7 +211,8 @@ impl<E: Float> MapJob<'_, E> {
         read: &mut ReadRows<E>,
     ) {
         let MapJob { token, from_memory, .. } = *self;
-        read.read((token, from_memory), self.io.source(), rows.clone(), parts);
+        let parts_and_target = (parts, to_far_target(&self.io));
+        read.read((token, from_memory), self.io.source(), rows.clone(), parts_and_target);
         for (row, (stats, log_sum)) in rows.zip(read.stats.iter().zip(read.log_sums)) {
             let mut io = self.io.row(row);
             if !stats.is_positive() {
@@ -227,7 +228,8 @@ impl<E: Float> MapJob<'_, E> {
     fn softmax_of_tiles(&mut self, rows: Range<usize>, writes: Writes, read: &mut ReadRows<E>) {
         let stats = &mut read.stats;
         let (start, count) = (rows.start, rows.len());
-        let asked = AskRows { start, count, ask: Ask::PLAIN, labels: None, next: false };
+        let asked =
+            AskRows { start, count, ask: Ask::PLAIN, labels: None, next: false, to_target: None };
         self.token.run(StatsIntoRows { io: &mut self.io, rows: asked, out: stats });
         for (row, stats) in rows.zip(stats) {
             let mut io = self.io.row(row);

@@ -380,7 +380,7 @@ impl<'a, E: Float> SparseJob<'a, E> {
         let (all, _) = self.pass.shape();
         let (ask, start, count) = (self.recipe.ask(0), rows.start, rows.len());
         let labels = Some(&block.classes[..]);
-        let asked = AskRows { start, count, ask, labels, next };
+        let asked = AskRows { start, count, ask, labels, next, to_target: None };
         let labels = match &mut self.pass {
             Pass::LossOnly(logits) => asked.of_rows(token, *logits, seen, stats),
             Pass::Gradient(io) if self.recipe.logits.softcap.is_none() => {

@@ -11,7 +11,7 @@ use crate::elem::Float;
 use crate::elementary::{ExpTerm, exp_f64};
 use crate::isa::{Kernel, Lanes, Register};
 use crate::view::RowIo;
-use crate::walk::{self, Skip};
+use crate::walk::{self, Ahead, Skip};
 
 /// Statistics of some logits, scaled: with `u = scale · (x - max)`, `sum` is `Σ e^u`.
 ///
@@ -323,7 +323,7 @@ impl<E: Float> Frame<E> {
             scale,
             exp,
             x,
-            (ahead, room),
+            (Ahead::of_source(ahead), room),
             #[inline(always)]
             || {},
         )
@@ -337,7 +337,7 @@ impl<E: Float> Frame<E> {
         scale: E,
         exp: &ExpTerm<Register<E, L>>,
         x: &[E],
-        (ahead, room): (usize, &mut walk::Room<E>),
+        (ahead, room): (Ahead, &mut walk::Room<E>),
         behind: impl FnMut(),
     ) -> f64 {
         let r = l.register();

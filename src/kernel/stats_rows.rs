@@ -10,7 +10,7 @@ use crate::elem::Float;
 use crate::elementary::ExpTerm;
 use crate::isa::{Kernel, Lanes, Register};
 use crate::view::{Io, Rows};
-use crate::walk::{self, NextLargest, Skip};
+use crate::walk::{self, Ahead, NextLargest, Skip};
 
 /// Which rows, and what is asked of them.
 #[derive(Clone, Copy)]
@@ -24,6 +24,8 @@ pub(crate) struct AskRows<'a, E> {
     pub(crate) labels: Option<&'a [Option<usize>]>,
     /// Whether the row behind them is asked for next; then its label is behind theirs.
     pub(crate) next: bool,
+    /// Bytes from each row to where it will be written, if that is to be asked for while the row is summed.
+    pub(crate) to_target: Option<usize>,
 }
 
 /// The largest logit of a row, less what that leaves out, found before its turn.
@@ -75,8 +77,7 @@ struct Turn<'a, E, V> {
     frame: Frame<E>,
     scale: E,
     exp: &'a ExpTerm<V>,
-    /// What lies so many bytes further is asked for.
-    ahead: usize,
+    ahead: Ahead,
     room: &'a mut walk::Room<E>,
 }
 
@@ -109,7 +110,12 @@ fn stats<E: Float, L: Lanes<E>>(
         && bytes <= FIRST_LEVEL / of.in_use();
     let early = usize::from(bytes <= AHEAD && !beside);
     let rows_ahead = (AHEAD / bytes).max(1 + usize::from(bytes <= AHEAD)) + usize::from(beside);
-    let ahead = rows_ahead.wrapping_mul(stride);
+    let source = rows_ahead.wrapping_mul(stride);
+    let target = match asked.to_target {
+        Some(distance) => Some(distance.wrapping_add(source)),
+        None => None,
+    };
+    let ahead = Ahead { source, target };
     // The first row whose largest logit is not known yet.
     let mut unknown = 0;
     if in_registers
@@ -218,7 +224,7 @@ impl<E: Float> RowSums<E> for &mut Io<'_, E> {
             scale,
             exp,
             &mut self.row(row),
-            (ahead, room),
+            (ahead.source, room),
             #[inline(always)]
             || {},
         )
@@ -240,7 +246,7 @@ impl<E: Float> RowSums<E> for &mut Io<'_, E> {
             scale,
             exp,
             &mut io,
-            (ahead, room),
+            (ahead.source, room),
             #[inline(always)]
             || {
                 // Two for each that is summed: the result is a chain of operations, in whose time there are

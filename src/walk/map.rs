@@ -60,7 +60,7 @@ pub(crate) fn map<E: Float, L: Lanes<E>>(
 pub(crate) enum Writes {
     /// To the caches.
     Plain,
-    /// The same; what lies so many bytes further in the target is asked for: it is far, and will be written soon.
+    /// The same; in place, what lies so many bytes further is asked for: it is far, and will be written soon.
     AskAhead(usize),
     /// Past the caches: what is written is not read before, and does not take the place of what will be read. Then
     /// [`written`] must follow.
@@ -89,22 +89,13 @@ pub(crate) fn map_out<E: Float, L: Lanes<E>>(
     match io.part(start, end) {
         RowIo::Apart(source, target) => {
             let registers = source.chunks_exact(lanes).zip(target.chunks_exact_mut(lanes));
-            match writes {
-                Writes::Plain => {
-                    for (s, t) in registers {
-                        r.store(f(r.load(s)), t);
-                    }
+            if let Writes::PastCaches = writes {
+                for (s, t) in registers {
+                    r.store_past_caches(f(r.load(s)), t);
                 }
-                Writes::AskAhead(distance) => {
-                    for (s, t) in registers {
-                        next_row(r, t, distance);
-                        r.store(f(r.load(s)), t);
-                    }
-                }
-                Writes::PastCaches => {
-                    for (s, t) in registers {
-                        r.store_past_caches(f(r.load(s)), t);
-                    }
+            } else {
+                for (s, t) in registers {
+                    r.store(f(r.load(s)), t);
                 }
             }
         }
