@@ -179,7 +179,7 @@ impl<E: Float> Job for MapJob<'_, E> {
         let (rows, classes) = self.io.shape();
         let together = match self.map {
             // A third pass, and the rows that are asked for ahead.
-            Map::LogSoftmax => rows_together(ELEMENTS_TOGETHER * 2 / size_of::<E>(), classes),
+            Map::LogSoftmax => rows_together(ELEMENTS_TOGETHER * 4 / size_of::<E>(), classes),
             Map::Softmax => rows_together(ELEMENTS_TOGETHER, classes),
         };
         let mut read = ReadRows::default();
