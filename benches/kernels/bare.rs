@@ -56,7 +56,7 @@ impl Bare<'_> {
         let far = size_of_val(self.source) * matrices >= FAR;
         let parts = if way == Way::AllThreads { pool::threads() } else { 1 };
         if self.classes <= TILE {
-            return self.in_parts(way, parts, &|part| part.pass(way, Pass { far, whole: true }));
+            return self.in_parts(parts, &|part| part.pass(way, Pass { far, whole: true }));
         }
         let Bare { second, classes, source, mut target } = self;
         let mut total = 0.0;
@@ -68,9 +68,9 @@ impl Bare<'_> {
                 target: target.as_deref_mut().map(|target| &mut target[row * classes..][..classes]),
             };
             let first = Pass { far, whole: false };
-            total += tiles.reborrow().in_parts(way, parts, &|part| part.pass(way, first));
+            total += tiles.reborrow().in_parts(parts, &|part| part.pass(way, first));
             if second != Second::Nothing {
-                tiles.in_parts(way, parts, &|part| part.touch_again(way));
+                tiles.in_parts(parts, &|part| part.touch_again(way));
             }
         }
         total
@@ -85,7 +85,7 @@ impl Bare<'_> {
         }
     }
 
-    fn in_parts(self, way: Way, parts: usize, f: &(impl Fn(Bare<'_>) -> f32 + Sync)) -> f32 {
+    fn in_parts(self, parts: usize, f: &(impl Fn(Bare<'_>) -> f32 + Sync)) -> f32 {
         let rows = self.source.len().div_ceil(self.classes);
         if parts <= 1 || rows <= 1 {
             return f(self);
@@ -96,10 +96,8 @@ impl Bare<'_> {
         let (target, other_target) = self.target.map(|target| target.split_at_mut(at)).unzip();
         let here = Bare { second, classes, source, target };
         let there = Bare { second, classes, source: other_source, target: other_target };
-        let (a, b) = rayon::join(
-            || here.in_parts(way, parts / 2, f),
-            || there.in_parts(way, parts - parts / 2, f),
-        );
+        let (a, b) =
+            rayon::join(|| here.in_parts(parts / 2, f), || there.in_parts(parts - parts / 2, f));
         a + b
     }
 
@@ -311,7 +309,7 @@ fn ask_for<V>(place: *const V) {
 fn one<S: pulp::Simd, const KEEP: bool>(
     simd: S,
     exp: &Exp<S>,
-    (x, out, next): (&Cell<S::f32s>, &Cell<S::f32s>, &Cell<S::f32s>),
+    [x, out, next]: [&Cell<S::f32s>; 3],
     top: S::f32s,
     (sum, max): (&mut S::f32s, &mut S::f32s),
     ahead: Ahead,
@@ -343,13 +341,13 @@ fn exponentials<S: pulp::Simd, const KEEP: bool>(
     let mut i = 0;
     while i + SIDE_BY_SIDE <= row.len() {
         for k in 0..SIDE_BY_SIDE {
-            let places = (&row[i + k], &out[i + k], &next[i + k]);
+            let places = [&row[i + k], &out[i + k], &next[i + k]];
             one::<S, KEEP>(simd, exp, places, top, (&mut sums[k], &mut tops[k]), ahead);
         }
         i += SIDE_BY_SIDE;
     }
     while i < row.len() {
-        let places = (&row[i], &out[i], &next[i]);
+        let places = [&row[i], &out[i], &next[i]];
         one::<S, KEEP>(simd, exp, places, top, (&mut sums[0], &mut tops[0]), ahead);
         i += 1;
     }

@@ -111,6 +111,7 @@ fn stats<E: Float, L: Lanes<E>>(
     let early = usize::from(bytes <= AHEAD && !beside);
     let rows_ahead = (AHEAD / bytes).max(1 + usize::from(bytes <= AHEAD)) + usize::from(beside);
     let source = rows_ahead.wrapping_mul(stride);
+    #[allow(clippy::manual_map, reason = "the closure of an option is not always inlined")]
     let target = match asked.to_target {
         Some(distance) => Some(distance.wrapping_add(source)),
         None => None,
