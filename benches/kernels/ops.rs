@@ -246,6 +246,10 @@ fn kernel<T: Number>(data: &mut Data<T>, op: Op, exec: Exec) -> f64 {
 pub fn time<T: Number>(data: &mut Data<T>, op: Op, contender: Contender, calls: u64) -> Duration {
     match contender {
         Contender::FromOutside(_) => pool::on_a_stranger(|| time_here(data, op, contender, calls)),
+        Contender::AllThreads(_) | Contender::Bare(Way::AllThreads) => {
+            pool::spread();
+            time_here(data, op, contender, calls)
+        }
         _ => time_here(data, op, contender, calls),
     }
 }
