@@ -58,7 +58,7 @@ impl<'a, E: Float> AskRows<'a, E> {
 /// Rows whose exponentials are added up.
 trait RowSums<E: Float> {
     fn rows(&self) -> Rows<'_, E>;
-    /// How many rows are in use while a row is summed and the next one is looked at.
+    /// How many rows the first-level cache should hold while one is summed and the next one is looked at.
     fn in_use(&self) -> usize;
     /// The sum of a row.
     fn sum<L: Lanes<E>>(&mut self, l: L, row: usize, turn: Turn<'_, E, Register<E, L>>) -> f64;
@@ -214,6 +214,7 @@ impl<E: Float> RowSums<E> for &mut Io<'_, E> {
 
     #[inline(always)]
     fn in_use(&self) -> usize {
+        // Of those that are read, and of those that are written: this one, the next, and what was asked for ahead.
         6
     }
 
