@@ -4,7 +4,6 @@
 //!
 //! Rows of more than a tile are passed over tile by tile.
 
-use crate::pool;
 #[cfg(feature = "simd")]
 use crate::ports::Exp;
 #[cfg(feature = "simd")]
@@ -12,15 +11,12 @@ use std::cell::Cell;
 #[cfg(feature = "simd")]
 use std::hint::black_box;
 
-/// Where it runs.
+/// By which registers, on one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// On one thread, by the widest registers of the CPU.
+    /// The widest of the CPU.
     Best,
-    /// On one thread, by those of AVX2.
     Avx2,
-    /// On all threads: halves, and halves of those.
-    AllThreads,
 }
 
 /// What the second touch does.
@@ -44,7 +40,7 @@ pub struct Bare<'a> {
 }
 
 /// Elements of a tile.
-const TILE: usize = 4096;
+pub const TILE: usize = 4096;
 
 /// Bytes of all rows from which on what lies ahead is asked for.
 const FAR: usize = 4 << 20;
@@ -54,51 +50,22 @@ impl Bare<'_> {
     pub fn run(self, way: Way) -> f32 {
         let matrices = 1 + usize::from(self.target.is_some());
         let far = size_of_val(self.source) * matrices >= FAR;
-        let parts = if way == Way::AllThreads { pool::threads() } else { 1 };
         if self.classes <= TILE {
-            return self.in_parts(parts, &|part| part.pass(way, Pass { far, whole: true }));
+            return self.pass(way, Pass { far, whole: true });
         }
         let Bare { second, classes, source, mut target } = self;
         let mut total = 0.0;
         for (row, source) in source.chunks_mut(classes).enumerate() {
-            let mut tiles = Bare {
-                second,
-                classes: TILE,
-                source,
-                target: target.as_deref_mut().map(|target| &mut target[row * classes..][..classes]),
-            };
-            let first = Pass { far, whole: false };
-            total += tiles.reborrow().in_parts(parts, &|part| part.pass(way, first));
+            let mut target =
+                target.as_deref_mut().map(|target| &mut target[row * classes..][..classes]);
+            let (again, first) = (target.as_deref_mut(), Pass { far, whole: false });
+            let tiles = Bare { second, classes: TILE, source: &mut *source, target: again };
+            total += tiles.pass(way, first);
             if second != Second::Nothing {
-                tiles.in_parts(parts, &|part| part.touch_again(way));
+                Bare { second, classes: TILE, source, target }.touch_again(way);
             }
         }
         total
-    }
-
-    fn reborrow(&mut self) -> Bare<'_> {
-        Bare {
-            second: self.second,
-            classes: self.classes,
-            source: &mut *self.source,
-            target: self.target.as_deref_mut(),
-        }
-    }
-
-    fn in_parts(self, parts: usize, f: &(impl Fn(Bare<'_>) -> f32 + Sync)) -> f32 {
-        let rows = self.source.len().div_ceil(self.classes);
-        if parts <= 1 || rows <= 1 {
-            return f(self);
-        }
-        let (second, classes) = (self.second, self.classes);
-        let at = rows / 2 * classes;
-        let (source, other_source) = self.source.split_at_mut(at);
-        let (target, other_target) = self.target.map(|target| target.split_at_mut(at)).unzip();
-        let here = Bare { second, classes, source, target };
-        let there = Bare { second, classes, source: other_source, target: other_target };
-        let (a, b) =
-            rayon::join(|| here.in_parts(parts / 2, f), || there.in_parts(parts - parts / 2, f));
-        a + b
     }
 
     #[cfg(feature = "simd")]
@@ -107,9 +74,8 @@ impl Bare<'_> {
     }
 
     #[cfg(feature = "simd")]
-    fn touch_again(self, way: Way) -> f32 {
+    fn touch_again(self, way: Way) {
         dispatch(way, Again(self));
-        0.0
     }
 
     /// The ruler is written for vectors.
@@ -119,9 +85,7 @@ impl Bare<'_> {
     }
 
     #[cfg(not(feature = "simd"))]
-    fn touch_again(self, _: Way) -> f32 {
-        0.0
-    }
+    fn touch_again(self, _: Way) {}
 }
 
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! Every result against the oracle, before it is timed.
 
-use crate::bare::Second;
+use crate::bare::{Second, TILE};
 use crate::common::Ruler;
 use crate::data::{Data, Number};
 use crate::ops::{self, Contender, Op};
@@ -73,20 +73,20 @@ fn check_exponentials<T: Number>(data: &Data<T>, op: Op) {
     }
 }
 
-/// The sum of the exponentials below the largest logit of each row, or of each tile of 4096, but for registers that are
+/// The sum of the exponentials below the largest logit of each row, or of each tile, but for registers that are
 /// not whole; and what is written, up to a number of its row.
 fn check_bare<T: Number>(data: &Data<T>, op: Op, sum: f64) {
     let second = op.second_touch();
     let mut expected = 0.0;
     for (row, x) in data.logits.chunks_exact(data.classes).enumerate() {
-        for (tile, x) in x.chunks(4096).enumerate() {
+        for (tile, x) in x.chunks(TILE).enumerate() {
             let max = x.iter().map(|x| x.wide()).fold(f64::NEG_INFINITY, f64::max);
             expected += x.iter().map(|x| (x.wide() - max).exp()).sum::<f64>();
-            let out = &data.out[row * data.classes + tile * 4096..][..x.len() / 16 * 16];
+            let out = &data.out[row * data.classes + tile * TILE..][..x.len() / 16 * 16];
             for (x, y) in x.iter().zip(out) {
                 let (x, y): (f64, f64) = (x.wide(), y.wide());
                 let (first, of_first): (f64, f64) =
-                    (data.logits[row * data.classes + tile * 4096].wide(), out[0].wide());
+                    (data.logits[row * data.classes + tile * TILE].wide(), out[0].wide());
                 let off = match second {
                     Some(Second::Scale) => y / of_first / (x - first).exp() - 1.0,
                     Some(Second::Subtract) => (y - of_first) - (x - first),

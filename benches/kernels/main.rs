@@ -162,9 +162,6 @@ fn bounds(shape: &Shape, op: Op) -> Vec<Contender> {
     if shape.family && has_paths {
         bounds.push(Contender::Bare(Way::Avx2));
     }
-    if shape.threaded.contains(&op) && pool::threads() > 1 {
-        bounds.push(Contender::Bare(Way::AllThreads));
-    }
     bounds
 }
 

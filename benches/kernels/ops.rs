@@ -155,7 +155,6 @@ impl Contender {
             Contender::Exponentials => "exponentials".into(),
             Contender::Bare(Way::Best) => "bare".into(),
             Contender::Bare(Way::Avx2) => "bare-avx2".into(),
-            Contender::Bare(Way::AllThreads) => "bare-all-threads".into(),
             Contender::Naive => "naive".into(),
             Contender::Path(path) => path.name().into(),
             Contender::AllThreads(path) => format!("{path}-all-threads"),
@@ -246,10 +245,6 @@ fn kernel<T: Number>(data: &mut Data<T>, op: Op, exec: Exec) -> f64 {
 pub fn time<T: Number>(data: &mut Data<T>, op: Op, contender: Contender, calls: u64) -> Duration {
     match contender {
         Contender::FromOutside(_) => pool::on_a_stranger(|| time_here(data, op, contender, calls)),
-        Contender::AllThreads(_) | Contender::Bare(Way::AllThreads) => {
-            pool::spread();
-            time_here(data, op, contender, calls)
-        }
         _ => time_here(data, op, contender, calls),
     }
 }

@@ -24,17 +24,6 @@ pub fn on_all_threads(f: impl Fn() + Sync) {
     rayon::broadcast(|_| f());
 }
 
-/// Keeps all threads busy for so long that they are moved to cores of their own: some may have been woken on one.
-pub fn spread() {
-    const BUSY: Duration = Duration::from_millis(10);
-    on_all_threads(|| {
-        let start = Instant::now();
-        while start.elapsed() < BUSY {
-            std::hint::spin_loop();
-        }
-    });
-}
-
 /// As many threads again, none of which is the caller.
 fn others() -> &'static ThreadPool {
     static OTHERS: OnceLock<ThreadPool> = OnceLock::new();

@@ -106,7 +106,7 @@ struct Row<'a> {
     paths: Vec<(Path, &'a Measured)>,
     ruler: Option<&'a Measured>,
     exponentials: Option<&'a Measured>,
-    /// The passes alone, by as many threads as the row has.
+    /// The passes alone.
     bare: Option<&'a Measured>,
     /// By AVX2.
     bare_avx2: Option<&'a Measured>,
@@ -210,10 +210,7 @@ impl Report {
                     paths: vec![],
                     ruler: self.find(measured, op, Contender::Ruler),
                     exponentials: self.find(measured, op, Contender::Exponentials),
-                    bare: match caller {
-                        Caller::Alone => self.find(measured, op, Contender::Bare(Way::Best)),
-                        _ => self.find(measured, op, Contender::Bare(Way::AllThreads)),
-                    },
+                    bare: self.find(measured, op, Contender::Bare(Way::Best)),
                     bare_avx2: self.find(measured, op, Contender::Bare(Way::Avx2)),
                     one_thread: path
                         .and_then(|path| self.find(measured, op, Contender::Path(path))),

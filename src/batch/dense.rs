@@ -163,26 +163,12 @@ impl<E: Float> DenseJob<'_, E> {
         match &mut self.pass {
             Pass::LossOnly(logits) => {
                 (of_targets, read.tops) = sums(*logits);
-                let asked = AskRows {
-                    start,
-                    count,
-                    ask,
-                    labels: Some(&read.tops),
-                    next: false,
-                    to_target: None,
-                };
+                let asked = AskRows::alone(start, count, ask, Some(&read.tops));
                 asked.of_rows(token, *logits, &mut Seen::none(), &mut others);
             }
             Pass::Gradient(io) if recipe.logits.softcap.is_none() => {
                 (of_targets, read.tops) = sums(io.source());
-                let asked = AskRows {
-                    start,
-                    count,
-                    ask,
-                    labels: Some(&read.tops),
-                    next: false,
-                    to_target: None,
-                };
+                let asked = AskRows::alone(start, count, ask, Some(&read.tops));
                 asked.into_rows(token, io, &mut others);
             }
             Pass::Gradient(io) => {
@@ -192,14 +178,7 @@ impl<E: Float> DenseJob<'_, E> {
                 (of_targets, read.tops) = sums(io.target().as_rows());
                 let all = 0..io.shape().0;
                 let io = &mut Io::InPlace(io.target().between(all));
-                let asked = AskRows {
-                    start,
-                    count,
-                    ask,
-                    labels: Some(&read.tops),
-                    next: false,
-                    to_target: None,
-                };
+                let asked = AskRows::alone(start, count, ask, Some(&read.tops));
                 asked.into_rows(token, io, &mut others);
             }
         }

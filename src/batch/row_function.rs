@@ -228,8 +228,7 @@ impl<E: Float> MapJob<'_, E> {
     fn softmax_of_tiles(&mut self, rows: Range<usize>, writes: Writes, read: &mut ReadRows<E>) {
         let stats = &mut read.stats;
         let (start, count) = (rows.start, rows.len());
-        let asked =
-            AskRows { start, count, ask: Ask::PLAIN, labels: None, next: false, to_target: None };
+        let asked = AskRows::alone(start, count, Ask::PLAIN, None);
         self.token.run(StatsIntoRows { io: &mut self.io, rows: asked, out: stats });
         for (row, stats) in rows.zip(stats) {
             let mut io = self.io.row(row);

@@ -44,6 +44,16 @@ impl<E: Float> Seen<E> {
 }
 
 impl<'a, E: Float> AskRows<'a, E> {
+    /// Of rows by themselves: neither what is behind them nor where they will be written is looked at.
+    pub(crate) fn alone(
+        start: usize,
+        count: usize,
+        ask: Ask<'a, E>,
+        labels: Option<&'a [Option<usize>]>,
+    ) -> Self {
+        AskRows { start, count, ask, labels, next: false, to_target: None }
+    }
+
     /// What is asked of a row, if it is read.
     #[inline(always)]
     fn of(&self, i: usize) -> Option<Ask<'a, E>> {

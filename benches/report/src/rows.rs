@@ -67,6 +67,11 @@ impl Kernels {
         paths.into_iter().flatten().filter_map(Value::as_str).collect()
     }
 
+    /// A number among the facts about the machine.
+    pub fn fact(&self, name: &str) -> Option<f64> {
+        self.machine.get(name).and_then(Value::as_f64)
+    }
+
     /// On the path that a call takes.
     pub fn best<'a>(&self, row: &'a KernelRow) -> Option<&'a Time> {
         row.paths.get(*self.paths().last()?)
