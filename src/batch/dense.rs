@@ -7,7 +7,7 @@ use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical, masses};
 use super::long_row::Between;
 use super::room::Room;
 use super::sparse::Pass;
-use super::{Weighing, rows_with_room, split_rows};
+use super::{Weighing, rows_together, rows_with_room, split_rows};
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::argmax::Largest;
@@ -83,7 +83,11 @@ impl<E: Float> SumJob for DenseJob<'_, E> {
             let rooms = &mut rooms.blocks;
             return token.run(SideBySide(&mut FewDense { job: self, rows, rooms }));
         }
-        let together = rows_with_room::<E>(classes);
+        let together = match self.recipe.mass.is_target() && self.recipe.logits.softcap.is_none() {
+            // With the targets' rows.
+            true => rows_together::<E>(classes.saturating_mul(2)),
+            false => rows_with_room::<E>(classes),
+        };
         let mut totals = [0.0; SUMS];
         let mut start = rows.start;
         while start < rows.end {

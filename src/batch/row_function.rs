@@ -6,7 +6,7 @@ use super::few_backward::{FewBackward, FewEntropyBackward};
 use super::few_functions::{FewLogSumExp, FewMap};
 use super::logit_map::{LogitMap, RowGradient};
 use super::long_row::Between;
-use super::{ELEMENTS_TOGETHER, long_row, rows_together, to_far_target, writes};
+use super::{long_row, rows_together, to_far_target, writes};
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::across_functions::Function;
@@ -177,11 +177,7 @@ impl<E: Float> Job for MapJob<'_, E> {
             return;
         }
         let (rows, classes) = self.io.shape();
-        let together = match self.map {
-            // A third pass, and the rows that are asked for ahead.
-            Map::LogSoftmax => rows_together(ELEMENTS_TOGETHER * 4 / size_of::<E>(), classes),
-            Map::Softmax => rows_together(ELEMENTS_TOGETHER, classes),
-        };
+        let together = rows_together::<E>(classes);
         let mut read = ReadRows::default();
         let writes = match self.map {
             Map::LogSoftmax if self.past_caches => Writes::PastCaches,

@@ -6,9 +6,7 @@ use super::few_statistics::FewStatistics;
 use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical};
 use super::long_row::Between;
 use super::statistics::{Block, RowStatistics, first_of};
-use super::{
-    ELEMENTS_TOGETHER, Weighing, long_row, rows_together, rows_with_room, split_rows, writes,
-};
+use super::{Weighing, long_row, rows_together, rows_with_room, split_rows, writes};
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::gradient::Gradient;
@@ -517,7 +515,7 @@ impl<'a, E: Float> Recipe<'a, E> {
     fn together(&self, classes: usize) -> usize {
         match self.logits.softcap {
             Some(_) => rows_with_room::<E>(classes),
-            None => rows_together(ELEMENTS_TOGETHER, classes),
+            None => rows_together::<E>(classes),
         }
     }
 

@@ -114,8 +114,7 @@ fn stats<E: Float, L: Lanes<E>>(
     let bytes = classes.max(1) * size_of::<E>();
     let stride = of.rows().stride().wrapping_mul(size_of::<E>());
     // Where the maxima of a whole vector stay in registers, and the rows in a first-level cache.
-    let in_registers = L::Register::LANES == L::LANES;
-    let beside = in_registers
+    let beside = L::IS_REGISTER
         && classes > FEW_BLOCKS * walk::BLOCK * L::LANES
         && bytes <= FIRST_LEVEL / of.in_use();
     let early = usize::from(bytes <= AHEAD && !beside);
@@ -129,7 +128,7 @@ fn stats<E: Float, L: Lanes<E>>(
     let ahead = Ahead { source, target };
     // The first row whose largest logit is not known yet.
     let mut unknown = 0;
-    if in_registers
+    if L::IS_REGISTER
         && seen.row == Some(asked.start)
         && let Some(ask) = asked.of(0)
     {
