@@ -217,11 +217,10 @@ pub(crate) fn totals<E: Float, L: Lanes<E>, const N: usize>(l: L, sums: [L::V; N
     totals
 }
 
-/// Asks for the same elements of the next row, or of the next tile of this one, if they lie so many bytes
-/// ahead: they come from memory while there is much to compute. A cache line at a time, which is no less than
-/// a register of more than one lane.
+/// Asks for what lies so many bytes behind some elements: it comes from memory while there is much to compute. A cache
+/// line at a time; not where a register is one lane, which is less.
 #[inline(always)]
-pub(crate) fn next_row<E: Float, R: Lanes<E>>(_: R, x: &[E], ahead: usize) {
+pub(crate) fn ask_ahead<E: Float, R: Lanes<E>>(_: R, x: &[E], ahead: usize) {
     if R::LANES > 1 {
         prefetch(x, ahead);
     }
@@ -351,14 +350,14 @@ pub(crate) fn sum_and<E: Float, L: Lanes<E>, const N: usize>(
             let block = &block[..BLOCK * L::LANES];
             let to_next = shift(block, from).wrapping_add(ahead.source);
             if let Some(distance) = ahead.target {
-                next_row(r, from, distance);
+                ask_ahead(r, from, distance);
             }
             let sums = whole_block(
                 l,
                 #[inline(always)]
                 |at| {
                     let x = &block[at..at + L::Register::LANES];
-                    next_row(r, x, to_next);
+                    ask_ahead(r, x, to_next);
                     f(r.load(x))
                 },
             );
@@ -462,9 +461,9 @@ fn blocks2<E: Float, L: Lanes<E>, const N: usize>(
         #[inline(always)]
         |start, end| {
             if let Some(ahead) = x_ahead {
-                next_row(l.register(), &x[start..end], ahead);
+                ask_ahead(l.register(), &x[start..end], ahead);
             }
-            next_row(l.register(), &y[start..end], y_ahead);
+            ask_ahead(l.register(), &y[start..end], y_ahead);
             let x = match x_skip.padded(l, x, start, end, &mut x_room) {
                 Some(block) => block,
                 None => &x[start..end],
@@ -538,7 +537,7 @@ pub(crate) fn map_sum_and<E: Float, L: Lanes<E>, const N: usize>(
                     #[inline(always)]
                     |at| {
                         let end = at + L::Register::LANES;
-                        next_row(r, &source[at..end], ahead);
+                        ask_ahead(r, &source[at..end], ahead);
                         let y = f(r.load(&source[at..end]));
                         r.store(y[0], &mut target[at..end]);
                         y
@@ -550,7 +549,7 @@ pub(crate) fn map_sum_and<E: Float, L: Lanes<E>, const N: usize>(
                     |at| {
                         let end = at + L::Register::LANES;
                         let data = &mut data[at..end];
-                        next_row(r, data, ahead);
+                        ask_ahead(r, data, ahead);
                         let y = f(r.load(data));
                         r.store(y[0], data);
                         y

@@ -1,26 +1,30 @@
-//! Batches whose results are written past the caches: the bits of each row are those of the row alone. Many calls at once.
+//! Batches that are more than caches hold, whose results are asked for ahead or written past the caches: the bits of each
+//! row are those of the row alone. Many calls at once.
 
 mod common;
 
 use common::{Num, Random, bits, paths};
 use xent::{CrossEntropy, Exec, Reduction, Rows, RowsMut};
 
-/// More than a tile, and odd: rows start anywhere in a cache line.
-const CLASSES: usize = 4_099;
+/// Of the results, and classes, which are odd: rows start anywhere in a cache line.
+const BATCHES: [(usize, usize); 3] = [
+    // Past the caches, more and less than a tile.
+    (64 << 20, 4_099),
+    (64 << 20, 1_003),
+    // Asked for ahead.
+    (3 << 20, 1_003),
+];
 
-/// Bytes from which on a call writes past the caches.
-const LARGE: usize = 64 << 20;
-
-fn large<T: Num>() {
-    let rows = (LARGE / T::BYTES).div_ceil(CLASSES);
+fn large<T: Num>(bytes: usize, classes: usize) {
+    let rows = (bytes / T::BYTES).div_ceil(classes);
     let mut random = Random(7);
     // A row that repeats, each time with other neighbours in its cache lines.
-    let some: Vec<T> = (0..7 * CLASSES).map(|_| random.normal()).collect();
-    let logits: Vec<T> = some.iter().copied().cycle().take(rows * CLASSES).collect();
-    let labels: Vec<u32> = (0..rows as u32).map(|row| row * 31 % CLASSES as u32).collect();
-    let mut out = vec![T::of(0.0); rows * CLASSES];
-    let mut alone = vec![T::of(0.0); CLASSES];
-    let view = |x| Rows::new(x, CLASSES).expect("rows");
+    let some: Vec<T> = (0..7 * classes).map(|_| random.normal()).collect();
+    let logits: Vec<T> = some.iter().copied().cycle().take(rows * classes).collect();
+    let labels: Vec<u32> = (0..rows as u32).map(|row| row * 31 % classes as u32).collect();
+    let mut out = vec![T::of(0.0); rows * classes];
+    let mut alone = vec![T::of(0.0); classes];
+    let view = |x| Rows::new(x, classes).expect("rows");
     type Call<T> = fn(Exec, Rows<'_, T>, &[u32], RowsMut<'_, T>);
     let calls: [(&str, Call<T>); 4] = [
         ("log_softmax", |exec, x, _, out| exec.log_softmax(x, out).expect("log_softmax")),
@@ -39,15 +43,19 @@ fn large<T: Num>() {
         let exec = Exec::new().path(path);
         for (name, call) in calls {
             for (threads, read_next) in [(1, false), (2, false), (1, true)] {
-                let writable = RowsMut::new(&mut out, CLASSES).expect("rows");
+                let writable = RowsMut::new(&mut out, classes).expect("rows");
                 let exec = exec.threads(threads).output_read_next(read_next);
                 call(exec, view(&logits), &labels, writable);
                 for row in (0..rows).step_by(rows / 61).chain([rows - 1]) {
-                    let part = row * CLASSES..(row + 1) * CLASSES;
-                    let writable = RowsMut::new(&mut alone, CLASSES).expect("a row");
+                    let part = row * classes..(row + 1) * classes;
+                    let writable = RowsMut::new(&mut alone, classes).expect("a row");
                     call(exec, view(&logits[part.clone()]), &labels[row..=row], writable);
                     let same = bits(&alone) == bits(&out[part]);
-                    assert!(same, "{name} of {} on {path}, {threads} threads: row {row}", T::NAME);
+                    assert!(
+                        same,
+                        "{name} of {} on {path}, {rows} x {classes}, {threads} threads: row {row}",
+                        T::NAME
+                    );
                 }
             }
         }
@@ -56,12 +64,16 @@ fn large<T: Num>() {
 
 #[test]
 fn rows_of_large_batches_are_the_rows_alone_f32() {
-    large::<f32>();
+    for (bytes, classes) in BATCHES {
+        large::<f32>(bytes, classes);
+    }
 }
 
 #[test]
 fn rows_of_large_batches_are_the_rows_alone_f64() {
-    large::<f64>();
+    for (bytes, classes) in BATCHES {
+        large::<f64>(bytes, classes);
+    }
 }
 
 /// A thread that waits for a part of its call may be given another call, on top of the first: its stack must do.

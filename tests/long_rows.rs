@@ -86,6 +86,71 @@ fn what_is_left_between_the_passes_does_not_matter() {
     kept_or_not::<f64>();
 }
 
+/// Logits, targets, labels, and where a call writes what it makes of them.
+type Call<T> = fn(Exec, usize, [&[T]; 2], &[u32], &mut [T]);
+
+fn calls<T: Num>() -> [(&'static str, Call<T>); 5] {
+    fn rows<T: Num>(x: &[T], classes: usize) -> Rows<'_, T> {
+        Rows::new(x, classes).expect("rows")
+    }
+    fn out<T: Num>(out: &mut [T], classes: usize) -> RowsMut<'_, T> {
+        RowsMut::new(out, classes).expect("rows")
+    }
+    fn loss<'a, T: Num>(exec: Exec) -> CrossEntropy<'a, T> {
+        CrossEntropy::new().reduction(Reduction::Sum).exec(exec)
+    }
+    [
+        ("gradient", |exec, c, [x, _], y, to| {
+            loss(exec).loss_and_gradient(rows(x, c), y, out(to, c)).expect("gradient");
+        }),
+        ("gradient in place", |exec, c, [x, _], y, to| {
+            to.copy_from_slice(x);
+            loss(exec).loss_and_gradient_in_place(out(to, c), y).expect("in place");
+        }),
+        ("dense gradient", |exec, c, [x, t], _, to| {
+            loss(exec).loss_and_gradient(rows(x, c), rows(t, c), out(to, c)).expect("dense");
+        }),
+        ("softmax", |exec, c, [x, _], _, to| {
+            exec.softmax(rows(x, c), out(to, c)).expect("softmax");
+        }),
+        ("log-softmax", |exec, c, [x, _], _, to| {
+            exec.log_softmax(rows(x, c), out(to, c)).expect("log-softmax");
+        }),
+    ]
+}
+
+/// Rows of not much more than a tile, of which several would be small enough to be worked on at once.
+fn beside_others<T: Num>() {
+    const ROWS: usize = 5;
+    let tile = PartialRow::<T>::tile();
+    for classes in [tile - 1, tile, tile + 1, tile + tile / 2, 2 * tile] {
+        let mut random = Random(classes as u64);
+        let x: Vec<T> = (0..ROWS * classes).map(|_| random.normal()).collect();
+        let t: Vec<T> = x.iter().rev().map(|x| T::of(x.wide().exp())).collect();
+        let y: Vec<u32> = (0..ROWS).map(|row| label(row, classes) as u32).collect();
+        for path in paths() {
+            let exec = Exec::new().path(path).threads(1);
+            for (name, call) in calls() {
+                let (mut all, mut alone) = (x.clone(), x.clone());
+                call(exec, classes, [&x, &t], &y, &mut all);
+                for row in 0..ROWS {
+                    let part = row * classes..(row + 1) * classes;
+                    let (x, t, y) = (&x[part.clone()], &t[part.clone()], &y[row..=row]);
+                    call(exec, classes, [x, t], y, &mut alone[part]);
+                }
+                let same = bits(&alone) == bits(&all);
+                assert!(same, "{name} of {} on {path}: {classes} classes", T::NAME);
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_of_some_tiles_are_the_rows_alone() {
+    beside_others::<f32>();
+    beside_others::<f64>();
+}
+
 /// More tiles than those whose largest logits are remembered: the last is masked, so that it changes no other.
 fn many_tiles<T: Num>() {
     let tile = PartialRow::<T>::tile();

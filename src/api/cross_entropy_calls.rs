@@ -1,13 +1,13 @@
 //! The calls of [`CrossEntropy`]: arguments are checked, then a job runs.
 
-use super::Exec;
 use super::checks::{
     Weight, not_negative, one_per_class, one_per_row, option, positive, same_shape, weigh, weights,
 };
 use super::cross_entropy::CrossEntropy;
 use super::logits::Call;
 use crate::batch::{
-    DenseJob, DenseRecipe, LogitMap, Mass, Recipe, RowStatistics, SparseJob, StridedJob, Weighing,
+    DenseJob, DenseRecipe, LogitMap, Mass, Recipe, RowStatistics, SparseJob, StridedJob, Traffic,
+    Weighing,
 };
 use crate::element::Element;
 use crate::error::Error;
@@ -234,9 +234,8 @@ impl<T: Element> CrossEntropy<'_, T> {
         let (threads, row_weights) = (self.exec.thread_bound(), self.row_weights);
         match call {
             Call::Rows(pass) => {
-                let past_caches = self.exec.goes_past_caches::<T>(pass.shape());
-                let from_memory = Exec::reads_memory::<T>(pass.shape(), pass.matrices());
-                let recipe = Recipe { past_caches, from_memory, ..recipe };
+                let traffic = self.exec.traffic::<T>(pass.shape(), pass.matrices());
+                let recipe = Recipe { traffic, ..recipe };
                 let job = SparseJob {
                     token,
                     pass,
@@ -270,8 +269,7 @@ impl<T: Element> CrossEntropy<'_, T> {
             logits: self.logit_map(),
             z_loss: self.z_loss,
             weighing: self.weighing(weight, row_weight),
-            past_caches: false,
-            from_memory: false,
+            traffic: Traffic::NEAR,
         }
     }
 

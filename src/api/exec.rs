@@ -1,5 +1,6 @@
 //! Where a call runs.
 
+use crate::batch::Traffic;
 use crate::error::Error;
 use crate::isa::Token;
 use crate::path::Path;
@@ -16,7 +17,7 @@ use crate::path::Path;
 /// thread one of the pool, with `rayon::ThreadPoolBuilder::new().use_current_thread().build_global()` at its start.
 ///
 /// Results of 64 MiB and more, not in place, are written past the caches, which could not keep them: log-softmax of more
-/// than 128 classes, softmax and the gradient of integer labels with rows of more than a tile (2,048 `f32`, 1,024 `f64`);
+/// than 128 classes, softmax and the gradient of integer labels with rows of more than a tile (4,096 `f32`, 2,048 `f64`);
 /// not so the gradient under a softcap, or with label smoothing and class weights together. A caller that reads them
 /// next, on a CPU whose caches do keep them, says so: [`output_read_next`](Self::output_read_next).
 ///
@@ -44,6 +45,10 @@ const MOST_IN_CACHES: usize = 64 << 20;
 
 /// Bytes that are read and written in a call of which such a cache will not have much when they are read the next time.
 const MOST_FROM_CACHES: usize = 32 << 20;
+
+/// Bytes that are read and written in a call of which a core's own cache will not have much when they are read the next
+/// time.
+const MOST_IN_OWN_CACHE: usize = 4 << 20;
 
 impl Exec {
     /// The best path, as many threads as there are.
@@ -96,13 +101,14 @@ impl Exec {
         self.threads
     }
 
-    /// Whether a call on so many matrices of that shape reads them from memory.
-    pub(crate) fn reads_memory<T>((rows, classes): (usize, usize), matrices: usize) -> bool {
-        rows.saturating_mul(classes) >= MOST_FROM_CACHES / matrices / size_of::<T>()
-    }
-
-    /// Whether what a call writes goes past the caches, if it is written after all of a row was read.
-    pub(crate) fn goes_past_caches<T>(self, (rows, classes): (usize, usize)) -> bool {
-        !self.output_read_next && rows.saturating_mul(classes) >= MOST_IN_CACHES / size_of::<T>()
+    /// Which way so many matrices of that shape take, if what is written is written after all of its row was read.
+    pub(crate) fn traffic<T>(self, (rows, classes): (usize, usize), matrices: usize) -> Traffic {
+        let elements = rows.saturating_mul(classes);
+        let are_in = |bytes: usize, matrices: usize| elements < bytes / matrices / size_of::<T>();
+        Traffic {
+            far: !are_in(MOST_IN_OWN_CACHE, matrices),
+            from_memory: !are_in(MOST_FROM_CACHES, matrices),
+            past_caches: !self.output_read_next && !are_in(MOST_IN_CACHES, 1),
+        }
     }
 }

@@ -47,8 +47,8 @@ use crate::view::{Rows, RowsMut};
 /// # Accuracy
 /// An element of a product of `k` terms is off by at most `(min(k, 256) + k / 256 + 1) u Σ |terms|`,
 /// `u` the [unit roundoff](crate::accuracy::unit_roundoff), to first order: a chain of fused
-/// multiply-adds over 256 terms, and the sum of these. Classes of more than a tile of 2,048 (`f64`:
-/// 1,024) are summed in two halves for `G W`, which is no less accurate. Each block of rows ends a
+/// multiply-adds over 256 terms, and the sum of these. Classes of more than a tile of 4,096 (`f64`:
+/// 2,048) are summed in two halves for `G W`, which is no less accurate. Each block of rows ends a
 /// chain of `Gᵀ x`: their number comes in place of `k / 256` there, if it is larger. From logits on everything is as
 /// [`accuracy`](crate::accuracy) says. The gradient of the bias is summed in `f64`.
 ///

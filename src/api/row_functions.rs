@@ -18,8 +18,8 @@ impl Exec {
     /// [`Error::RowCount`] if `out` has another length, [`Error::PathUnavailable`].
     pub fn log_sum_exp<T: Element>(self, logits: Rows<'_, T>, out: &mut [T]) -> Result<(), Error> {
         one_per_row("out", logits.rows(), out.len())?;
-        let from_memory = Exec::reads_memory::<T>(logits.shape(), 1);
-        let job = LogSumExpJob { token: self.token()?, logits, out, from_memory };
+        let traffic = self.traffic::<T>(logits.shape(), 1);
+        let job = LogSumExpJob { token: self.token()?, logits, out, traffic };
         T::log_sum_exp(self.thread_bound(), logits.classes(), job);
         Ok(())
     }
@@ -139,9 +139,8 @@ impl Exec {
 
     fn map_rows<T: Element>(self, map: Map, io: Io<'_, T>) -> Result<(), Error> {
         let (_, classes) = io.shape();
-        let past_caches = self.goes_past_caches::<T>(io.shape());
-        let from_memory = Exec::reads_memory::<T>(io.shape(), io.matrices());
-        let job = MapJob { token: self.token()?, map, io, past_caches, from_memory };
+        let traffic = self.traffic::<T>(io.shape(), io.matrices());
+        let job = MapJob { token: self.token()?, map, io, traffic };
         T::map_rows(self.thread_bound(), classes, job);
         Ok(())
     }

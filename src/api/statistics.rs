@@ -43,8 +43,7 @@ impl Exec {
             logits: LogitMap::PLAIN,
             z_loss: 0.0,
             weighing: Weighing { gradient: 1.0, z_gradient: 1.0, no_weight: false },
-            past_caches: false,
-            from_memory: Exec::reads_memory::<T>(logits.shape(), 1),
+            traffic: self.traffic::<T>(logits.shape(), 1),
         };
         let job = SparseJob {
             token: self.token()?,

@@ -1,8 +1,8 @@
 //! The negative log-likelihood at an inverse temperature, with its first two derivatives in it.
 
-use super::block::Block;
 use super::few::{SideBySide, are_few};
 use super::few_statistics::FewCalibration;
+use super::planes_room::PlanesRoom;
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::stats::{Ask, Moments, StatsOf};
@@ -40,7 +40,7 @@ impl<E: Float> Split for CalibrationJob<'_, E> {
 }
 
 impl<E: Float> SumJob for CalibrationJob<'_, E> {
-    type Rooms = Block<E>;
+    type Rooms = PlanesRoom<E>;
 
     fn run(&mut self, rows: Range<usize>, _: usize, room: &mut Self::Rooms) -> [f64; SUMS] {
         if are_few(self.logits.classes()) {

@@ -1,13 +1,14 @@
 //! Losses of rows of logits with a target for each class, with or without the gradient.
 
-use super::block::Block;
 use super::few::{SideBySide, are_few};
 use super::few_dense::FewDense;
 use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical, masses};
 use super::long_row::Between;
+use super::planes_room::PlanesRoom;
 use super::room::Room;
 use super::sparse::Pass;
-use super::{Weighing, rows_together, rows_with_room, split_rows};
+use super::together::{rows_together, rows_with_room};
+use super::{Weighing, rounded, split_rows};
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::argmax::Largest;
@@ -85,7 +86,7 @@ impl<E: Float> SumJob for DenseJob<'_, E> {
         }
         let together = match self.recipe.mass.is_target() && self.recipe.logits.softcap.is_none() {
             // With the targets' rows.
-            true => rows_together::<E>(classes.saturating_mul(2)),
+            true => rows_together::<E>(classes).div_ceil(2),
             false => rows_with_room::<E>(classes),
         };
         let mut totals = [0.0; SUMS];
@@ -212,8 +213,7 @@ impl<E: Float> DenseJob<'_, E> {
         for (i, row) in rows.enumerate() {
             let [loss, z] = [terms.loss[i], terms.z[i]];
             if let Some(losses) = &mut self.losses {
-                let loss = loss + z;
-                losses[row] = if loss.is_nan() { E::NAN } else { E::from_f64(loss) };
+                losses[row] = rounded(loss + z);
             }
             totals[0] += loss;
             totals[1] += z;
@@ -315,7 +315,7 @@ pub(crate) struct Rooms<E: Float> {
     masses: Room<E>,
     /// Of rows of several tiles, that are worked on one at a time.
     between: Between<E>,
-    blocks: [Block<E>; 2],
+    blocks: [PlanesRoom<E>; 2],
 }
 
 impl<E: Float> Default for Rooms<E> {

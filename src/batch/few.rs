@@ -3,8 +3,8 @@
 //! A vector of one row's classes would be mostly padding, and the scalar work of a row would cost more
 //! than its exponentials. Between the two transpositions this is the strided layout, bit for bit.
 
-use super::block::{Block, OfRows, least};
 use super::few_rows::go_along;
+use super::planes_room::{OfRows, PlanesRoom, least};
 use super::sparse::{Pass, SparseJob};
 use super::two_classes::Pairs;
 use crate::elem::Float;
@@ -56,7 +56,7 @@ fn lanes<E: Float, L: Lanes<E>>(_: L) -> usize {
 pub(super) struct FewClasses<'a, 'r, E: Float, const GRADIENT: bool> {
     pub(super) job: &'r mut SparseJob<'a, E>,
     pub(super) rows: Range<usize>,
-    pub(super) room: &'r mut Block<E>,
+    pub(super) room: &'r mut PlanesRoom<E>,
 }
 
 impl<E: Float, const GRADIENT: bool> InBlocks<E> for &mut FewClasses<'_, '_, E, GRADIENT> {

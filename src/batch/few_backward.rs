@@ -1,7 +1,7 @@
 //! The backward forms of the row functions on rows of few classes, side by side: see [`few`](super::few).
 
-use super::block::{Block, least, to_next};
 use super::few::InBlocks;
+use super::planes_room::{PlanesRoom, least, to_next};
 use super::row_function::{Backward, BackwardJob, EntropyBackwardJob};
 use crate::elem::Float;
 use crate::isa::Lanes;
@@ -14,7 +14,7 @@ use crate::walk::get;
 pub(super) struct FewBackward<'a, 'r, E: Float> {
     pub(super) job: &'r mut BackwardJob<'a, E>,
     /// For the upstream gradients and for the outputs.
-    pub(super) rooms: &'r mut [Block<E>; 2],
+    pub(super) rooms: &'r mut [PlanesRoom<E>; 2],
 }
 
 impl<E: Float> InBlocks<E> for FewBackward<'_, '_, E> {
@@ -57,7 +57,7 @@ impl<E: Float> InBlocks<E> for FewBackward<'_, '_, E> {
 /// The backward form of the entropy of softmax.
 pub(super) struct FewEntropyBackward<'a, 'r, E: Float> {
     pub(super) job: &'r mut EntropyBackwardJob<'a, E>,
-    pub(super) room: &'r mut Block<E>,
+    pub(super) room: &'r mut PlanesRoom<E>,
 }
 
 impl<E: Float> InBlocks<E> for FewEntropyBackward<'_, '_, E> {

@@ -1,10 +1,10 @@
 //! Rows of few classes with a target for each class, side by side: see [`few`](super::few). Logits and targets are
 //! transposed, the gradient back.
 
-use super::block::{Block, least, to_next};
 use super::dense::{DenseJob, DenseRecipe};
 use super::few::InBlocks;
 use super::lanes::{lead, sum, whole};
+use super::planes_room::{PlanesRoom, least, to_next};
 use super::room::Room;
 use super::sparse::Pass;
 use crate::elem::Float;
@@ -24,7 +24,7 @@ pub(super) struct FewDense<'a, 'r, E: Float> {
     pub(super) job: &'r mut DenseJob<'a, E>,
     pub(super) rows: Range<usize>,
     /// For the logits and for the targets.
-    pub(super) rooms: &'r mut [Block<E>; 2],
+    pub(super) rooms: &'r mut [PlanesRoom<E>; 2],
 }
 
 impl<E: Float> InBlocks<E> for &mut FewDense<'_, '_, E> {

@@ -1,8 +1,8 @@
 //! Log-sum-exp, log-softmax and softmax of rows of few classes: blocks of them are transposed, so that a lane
 //! is a row, and back.
 
-use super::block::{Block, Least, least, to_next};
 use super::few_rows::{Along, go_along};
+use super::planes_room::{Least, PlanesRoom, least, to_next};
 use crate::elem::Float;
 use crate::isa::{Kernel, Lanes, MOST_LANES, One};
 use crate::kernel::across::ExpTerm;
@@ -16,7 +16,7 @@ pub(super) struct FewLogSumExp<'a, 'r, E: Float> {
     pub(super) logits: Rows<'a, E>,
     pub(super) out: &'a mut [E],
     pub(super) of_others: fn(&[E]) -> E,
-    pub(super) room: &'r mut Block<E>,
+    pub(super) room: &'r mut PlanesRoom<E>,
 }
 
 impl<E: Float> Kernel<E> for FewLogSumExp<'_, '_, E> {
@@ -71,7 +71,7 @@ const WORTH_LOOKING: usize = 4;
 pub(super) struct FewMap<'a, 'r, E: Float> {
     pub(super) function: Function,
     pub(super) io: &'a mut Io<'r, E>,
-    pub(super) room: &'a mut Block<E>,
+    pub(super) room: &'a mut PlanesRoom<E>,
 }
 
 impl<E: Float> Kernel<E> for FewMap<'_, '_, E> {

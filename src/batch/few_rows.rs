@@ -4,9 +4,9 @@
 //! A block takes as long for one row as for as many as a register has lanes; along it a row of a hundred classes takes
 //! a third of that time, and its softmax an eighth.
 
-use super::block::{LEAST, Least};
 use super::few::FewClasses;
 use super::lanes::{LaneRows, lead, whole};
+use super::planes_room::{LEAST, Least};
 use super::sparse::Pass;
 use crate::elem::Float;
 use crate::isa::{Lanes, MOST_LANES, One};

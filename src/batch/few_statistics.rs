@@ -1,10 +1,10 @@
 //! Statistics and calibration of rows of few classes, side by side: see [`few`](super::few).
 
-use super::block::{Block, least, to_next};
 use super::calibration::CalibrationJob;
 use super::few::InBlocks;
 use super::lanes::{lead, sum};
 use super::logit_map::LogitMap;
+use super::planes_room::{PlanesRoom, least, to_next};
 use super::statistics::RowStatistics;
 use crate::elem::Float;
 use crate::isa::{Lanes, MOST_LANES};
@@ -35,7 +35,7 @@ pub(super) struct FewStatistics<'a, 'r, E: Float> {
     pub(super) map: LogitMap,
     pub(super) out: &'r mut RowStatistics<'a, E>,
     pub(super) rows: Range<usize>,
-    pub(super) room: &'r mut Block<E>,
+    pub(super) room: &'r mut PlanesRoom<E>,
 }
 
 impl<E: Float> InBlocks<E> for &mut FewStatistics<'_, '_, E> {
@@ -152,7 +152,7 @@ impl<V: Copy> OfBlock<V> {
 pub(super) struct FewCalibration<'a, 'r, E: Float> {
     pub(super) job: &'r CalibrationJob<'a, E>,
     pub(super) rows: Range<usize>,
-    pub(super) room: &'r mut Block<E>,
+    pub(super) room: &'r mut PlanesRoom<E>,
 }
 
 impl<E: Float> InBlocks<E> for &mut FewCalibration<'_, '_, E> {

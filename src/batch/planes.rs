@@ -4,7 +4,7 @@ use crate::elem::Float;
 use crate::isa::Lanes;
 use crate::kernel::across::{Frame, Planes};
 use crate::kernel::softcap::Softcap;
-use crate::walk::{get, next_row, put};
+use crate::walk::{ask_ahead, get, put};
 
 /// Bytes ahead of what is read that are asked for. More, and what several classes ask for at once, which often lie a
 /// power of two apart, no longer fits the few places that the first-level cache has for them.
@@ -40,7 +40,7 @@ impl<E: Float, const WHOLE: bool> InPlanes<'_, E, WHOLE> {
         let from = &from[class * self.stride + at * R::LANES..];
         if WHOLE {
             let from = &from[..R::LANES];
-            next_row(r, from, AHEAD);
+            ask_ahead(r, from, AHEAD);
             r.load(from)
         } else {
             get(r, &from[..self.len])
@@ -65,7 +65,7 @@ impl<E: Float, R: Lanes<E>, const WHOLE: bool> Planes<E, R> for InPlanes<'_, E, 
         }
         self.put(r, class, at, e);
         if WHOLE && let Some(target) = &self.gradient {
-            next_row(r, &target[class * self.stride + at * R::LANES..][..R::LANES], AHEAD);
+            ask_ahead(r, &target[class * self.stride + at * R::LANES..][..R::LANES], AHEAD);
         }
     }
     #[inline(always)]

@@ -2,6 +2,7 @@
 //! targets.
 
 use super::room::Room;
+use super::rounded;
 use super::sparse::Pass;
 use crate::elem::Float;
 use crate::isa::Token;
@@ -257,7 +258,7 @@ impl<E: Float> PointwiseJob<'_, E> {
                 start = tile.end;
             }
             if let Some(of_rows) = &mut self.row_losses {
-                of_rows[row] = if sum.is_nan() { E::NAN } else { E::from_f64(sum) };
+                of_rows[row] = rounded(sum);
             }
             total += sum;
             row = run.end;

@@ -1,12 +1,14 @@
 //! Log-sum-exp, log-softmax, softmax and the backward forms of the two.
 
-use super::block::Block;
 use super::few::{SideBySide, are_few};
 use super::few_backward::{FewBackward, FewEntropyBackward};
 use super::few_functions::{FewLogSumExp, FewMap};
 use super::logit_map::{LogitMap, RowGradient};
+use super::long_row;
 use super::long_row::Between;
-use super::{long_row, rows_together, to_far_target, writes};
+use super::planes_room::PlanesRoom;
+use super::together::rows_together;
+use super::traffic::Traffic;
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::across_functions::Function;
@@ -27,8 +29,7 @@ pub struct LogSumExpJob<'a, E> {
     pub(crate) token: Token,
     pub(crate) logits: Rows<'a, E>,
     pub(crate) out: &'a mut [E],
-    /// The logits are too many for the caches.
-    pub(crate) from_memory: bool,
+    pub(crate) traffic: Traffic,
 }
 
 impl<E: Float> Split for LogSumExpJob<'_, E> {
@@ -54,7 +55,7 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
         if are_few(self.logits.classes()) {
             let of_others = log_sum_exp_of_infinities;
             let (logits, out) = (self.logits, &mut *self.out);
-            let room = &mut Block::default();
+            let room = &mut PlanesRoom::default();
             token.run(FewLogSumExp { logits, out, of_others, room });
             return;
         }
@@ -62,7 +63,7 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
         for (block, out) in self.out.chunks_mut(TOGETHER).enumerate() {
             let start = block * TOGETHER;
             let rows = start..start + out.len();
-            read.read((token, self.from_memory), self.logits, rows, (parts, None));
+            read.read((token, self.traffic.from_memory), self.logits, rows, (parts, None));
             for (i, out) in out.iter_mut().enumerate() {
                 *out = match read.stats[i].is_positive() {
                     true => E::from_f64(read.stats[i].max + read.log_sums[i]),
@@ -145,10 +146,7 @@ pub struct MapJob<'a, E> {
     pub(crate) token: Token,
     pub(crate) map: Map,
     pub(crate) io: Io<'a, E>,
-    /// What is written goes past the caches.
-    pub(crate) past_caches: bool,
-    /// The logits are too many for the caches.
-    pub(crate) from_memory: bool,
+    pub(crate) traffic: Traffic,
 }
 
 impl<E: Float> Split for MapJob<'_, E> {
@@ -172,7 +170,7 @@ impl<E: Float> Job for MapJob<'_, E> {
                 Map::LogSoftmax => Function::LogSoftmax,
                 Map::Softmax => Function::Softmax,
             };
-            let (io, room) = (&mut self.io, &mut Block::default());
+            let (io, room) = (&mut self.io, &mut PlanesRoom::default());
             token.run(FewMap { function, io, room });
             return;
         }
@@ -180,8 +178,8 @@ impl<E: Float> Job for MapJob<'_, E> {
         let together = rows_together::<E>(classes);
         let mut read = ReadRows::default();
         let writes = match self.map {
-            Map::LogSoftmax if self.past_caches => Writes::PastCaches,
-            Map::Softmax if classes <= E::TILE => writes(&self.io, together),
+            Map::LogSoftmax if self.traffic.past_caches => Writes::PastCaches,
+            Map::Softmax if classes <= E::TILE => self.traffic.writes(&self.io, together),
             _ => Writes::Plain,
         };
         let mut start = 0;
@@ -206,9 +204,10 @@ impl<E: Float> MapJob<'_, E> {
         (parts, writes): (usize, Writes),
         read: &mut ReadRows<E>,
     ) {
-        let MapJob { token, from_memory, .. } = *self;
-        let parts_and_target = (parts, to_far_target(&self.io));
-        read.read((token, from_memory), self.io.source(), rows.clone(), parts_and_target);
+        let MapJob { token, traffic, .. } = *self;
+        let parts_and_target = (parts, traffic.to_far_target(&self.io));
+        let source = self.io.source();
+        read.read((token, traffic.from_memory), source, rows.clone(), parts_and_target);
         for (row, (stats, log_sum)) in rows.zip(read.stats.iter().zip(read.log_sums)) {
             let mut io = self.io.row(row);
             if !stats.is_positive() {
@@ -239,7 +238,7 @@ impl<E: Float> MapJob<'_, E> {
 
     /// The same of rows of several tiles.
     fn softmax(&mut self, rows: Range<usize>, parts: usize) {
-        let MapJob { token, past_caches, from_memory, .. } = *self;
+        let MapJob { token, traffic: Traffic { past_caches, from_memory, .. }, .. } = *self;
         let logits = (token, &LogitMap::PLAIN);
         let ask = Ask { from_memory, ..Ask::PLAIN };
         let mut between = Between::default();
@@ -342,7 +341,7 @@ impl<E: Float> Job for EntropyBackwardJob<'_, E> {
     fn run(&mut self, _: usize) {
         let token = self.token;
         if are_few(self.io.shape().1) {
-            let room = &mut Block::default();
+            let room = &mut PlanesRoom::default();
             token.run(SideBySide(FewEntropyBackward { job: self, room }));
             return;
         }

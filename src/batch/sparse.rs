@@ -1,17 +1,19 @@
 //! Losses of rows of logits with integer labels, with or without the gradient and statistics.
 
-use super::block::Block as Planes;
 use super::few::{FewClasses, SideBySide, are_few};
 use super::few_statistics::FewStatistics;
 use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical};
 use super::long_row::Between;
-use super::statistics::{Block, RowStatistics, first_of};
-use super::{Weighing, long_row, rows_together, rows_with_room, split_rows, writes};
+use super::planes_room::PlanesRoom;
+use super::statistics::{KnownRows, RowStatistics, first_of};
+use super::together::{rows_together, rows_with_room};
+use super::traffic::Traffic;
+use super::{Weighing, long_row, rounded, split_rows};
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::gradient::Gradient;
 use crate::kernel::stats::{Ask, Moments, Spread, Stats, StatsInto};
-use crate::kernel::stats_rows::{AskRows, Seen, StatsIntoRows, StatsOfRows};
+use crate::kernel::stats_rows::{AskRows, Seen};
 use crate::labels::Targets;
 use crate::loss::Sparse;
 use crate::loss::row::{LabelRows, LabelTerms, OfLabels, TOGETHER};
@@ -76,10 +78,7 @@ pub struct Recipe<'a, E> {
     /// `λ`
     pub(crate) z_loss: f64,
     pub(crate) weighing: Weighing,
-    /// What is written goes past the caches.
-    pub(crate) past_caches: bool,
-    /// The logits are too many for the caches.
-    pub(crate) from_memory: bool,
+    pub(crate) traffic: Traffic,
 }
 
 /// A checked call: sums the losses and the z-losses.
@@ -190,27 +189,27 @@ const LITTLE: usize = 1 << 12;
 
 /// Room for what rows need besides their buffers.
 pub(crate) struct Rooms<E: Float> {
-    block: Planes<E>,
+    block: PlanesRoom<E>,
     /// Of rows of several tiles, that are worked on one at a time.
     between: Between<E>,
 }
 
 impl<E: Float> Default for Rooms<E> {
     fn default() -> Self {
-        Rooms { block: Planes::default(), between: Between::default() }
+        Rooms { block: PlanesRoom::default(), between: Between::default() }
     }
 }
 
 impl<'a, E: Float> SparseJob<'a, E> {
     /// Enters a row that is read for nothing else.
-    fn enter_statistics(&self, row: usize, block: &mut Block, i: usize, room: &mut CapRoom<E>) {
+    fn enter_statistics(&self, row: usize, block: &mut KnownRows, i: usize, room: &mut CapRoom<E>) {
         let Some(wanted) = &self.statistics else { return };
         let ask = Ask {
             excluded: block.classes[i],
             scale: self.recipe.logits.factor(),
             moments: wanted.moments(),
             spread: Spread::Off,
-            from_memory: self.recipe.from_memory,
+            from_memory: self.recipe.traffic.from_memory,
         };
         let logits = self.pass.logits();
         let seek = wanted.argmax.is_some();
@@ -220,7 +219,7 @@ impl<'a, E: Float> SparseJob<'a, E> {
         block.argmax[i] = argmax;
     }
 
-    fn write_block(&mut self, start: usize, block: &Block) {
+    fn write_block(&mut self, start: usize, block: &KnownRows) {
         if let Some(out) = &mut self.statistics {
             out.write(self.token, start, self.recipe.logits.factor::<E>().to_f64(), block);
         }
@@ -234,7 +233,7 @@ impl<'a, E: Float> SparseJob<'a, E> {
         let together = self.together();
         let writes = match &self.pass {
             Pass::LossOnly(_) => Writes::Plain,
-            Pass::Gradient(io) => writes(io, together),
+            Pass::Gradient(io) => self.recipe.traffic.writes(io, together),
         };
         let mut start = rows.start;
         while start < rows.end {
@@ -287,7 +286,7 @@ impl<'a, E: Float> SparseJob<'a, E> {
         }
     }
 
-    fn find_classes(&self, start: usize, end: usize, block: &mut Block) {
+    fn find_classes(&self, start: usize, end: usize, block: &mut KnownRows) {
         for (i, row) in (start..end).enumerate() {
             block.classes[i] = self.targets.class(row);
         }
@@ -302,7 +301,7 @@ impl<'a, E: Float> SparseJob<'a, E> {
         group: &mut Group,
         rooms: &mut Rooms<E>,
     ) {
-        let Rooms { block: Planes { rooms: room, .. }, between } = rooms;
+        let Rooms { block: PlanesRoom { rooms: room, .. }, between } = rooms;
         if parts == 1 && self.statistics.is_none() && self.takes_rows() {
             self.find_classes(start, end, &mut group.block);
             self.cap_rows(start, end, &group.block, room);
@@ -354,7 +353,7 @@ impl<'a, E: Float> SparseJob<'a, E> {
     }
 
     /// Leaves capped logits in the target, and the slopes of the cap where [`LogitMap::gradient_of_exps`] looks for them.
-    fn cap_rows(&mut self, start: usize, end: usize, block: &Block, room: &mut CapRoom<E>) {
+    fn cap_rows(&mut self, start: usize, end: usize, block: &KnownRows, room: &mut CapRoom<E>) {
         let (token, logits, (_, width)) = (self.token, self.recipe.logits, self.pass.shape());
         if let Pass::Gradient(io) = &mut self.pass
             && logits.softcap.is_some()
@@ -409,7 +408,7 @@ impl<'a, E: Float> SparseJob<'a, E> {
         rows: Range<usize>,
         parts: usize,
         group: &Group,
-        Rooms { block: Planes { rooms: room, .. }, between }: &mut Rooms<E>,
+        Rooms { block: PlanesRoom { rooms: room, .. }, between }: &mut Rooms<E>,
         totals: &mut [f64; SUMS],
     ) {
         let token = self.token;
@@ -443,8 +442,7 @@ impl<'a, E: Float> SparseJob<'a, E> {
         let class = block.classes[i];
         let [loss, z] = if class.is_some() { [terms.loss[i], terms.z[i]] } else { [0.0; 2] };
         if let Some(losses) = &mut self.losses {
-            let loss = loss + z;
-            losses[row] = if loss.is_nan() { E::NAN } else { E::from_f64(loss) };
+            losses[row] = rounded(loss + z);
         }
         totals[0] += loss;
         totals[1] += z;
@@ -460,53 +458,15 @@ impl<'a, E: Float> SparseJob<'a, E> {
 
 /// What is known of rows that are worked on at once. To clear it takes as long as a row: groups share one.
 struct Group {
-    block: Block,
+    block: KnownRows,
     read: [Stats; TOGETHER],
     terms: LabelTerms,
 }
 
 impl Default for Group {
     fn default() -> Self {
-        let (block, terms) = (Block::default(), LabelTerms::default());
+        let (block, terms) = (KnownRows::default(), LabelTerms::default());
         Group { block, read: [Stats::NONE; TOGETHER], terms }
-    }
-}
-
-impl<E: Float> AskRows<'_, E> {
-    /// The labels' logits.
-    fn labels_in(&self, logits: Rows<'_, E>) -> [E; TOGETHER] {
-        let mut of_labels = [E::ZERO; TOGETHER];
-        for (i, of_label) in of_labels[..self.count].iter_mut().enumerate() {
-            if let Some(y) = self.labels.and_then(|labels| labels[i]) {
-                *of_label = logits.row(self.start + i)[y];
-            }
-        }
-        of_labels
-    }
-
-    /// The labels' logits of some rows; `stats` takes the statistics of the other classes.
-    pub(super) fn of_rows(
-        self,
-        token: Token,
-        logits: Rows<'_, E>,
-        seen: &mut Seen<E>,
-        stats: &mut [Stats; TOGETHER],
-    ) -> [E; TOGETHER] {
-        token.run(StatsOfRows { logits, rows: self, seen, out: &mut stats[..self.count] });
-        self.labels_in(logits)
-    }
-
-    /// The same; leaves `e^u` in the target of each row.
-    pub(super) fn into_rows(
-        self,
-        token: Token,
-        io: &mut Io<'_, E>,
-        stats: &mut [Stats; TOGETHER],
-    ) -> [E; TOGETHER] {
-        // Before they are overwritten; if they are not, after they were read: they are in a cache then.
-        let before = matches!(io, Io::InPlace(_)).then(|| self.labels_in(io.source()));
-        token.run(StatsIntoRows { io: &mut *io, rows: self, out: &mut stats[..self.count] });
-        before.unwrap_or_else(|| self.labels_in(io.source()))
     }
 }
 
@@ -531,7 +491,7 @@ impl<'a, E: Float> Recipe<'a, E> {
             scale: self.logits.factor(),
             moments: Moments::None,
             spread,
-            from_memory: self.from_memory,
+            from_memory: self.traffic.from_memory,
         }
     }
 
@@ -560,7 +520,7 @@ impl<'a, E: Float> Recipe<'a, E> {
         let [factor, spread, at_label] = coefficients;
         let map = Gradient { factor, spread: E::from_f64(spread), weights: self.class_weights };
         let (max, fixed) = (rows.max[i], (y, E::from_f64(at_label)));
-        let past_caches = self.past_caches;
+        let past_caches = self.traffic.past_caches;
         (RowGradient { map, max, of_tiles: None, fixed, past_caches }, coefficients)
     }
 
@@ -628,7 +588,7 @@ impl<'a, E: Float> Recipe<'a, E> {
         between: &mut Between<E>,
     ) -> (E, Stats, usize) {
         let label = self.logits.one(token, io.source()[ask.excluded.unwrap_or(0)]);
-        let others = between.stats((token, &self.logits), io, ask, self.past_caches, parts);
+        let others = between.stats((token, &self.logits), io, ask, self.traffic.past_caches, parts);
         (label, others, 0)
     }
 }

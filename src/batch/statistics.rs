@@ -1,7 +1,7 @@
 //! Statistics of rows of logits: what evaluation, perplexity and sampling want to know.
 
 use super::logit_map::{CapRoom, LogitMap};
-use super::split_rows;
+use super::{rounded, split_rows};
 use crate::elem::Float;
 use crate::error::Error;
 use crate::isa::Token;
@@ -101,7 +101,7 @@ impl<E: Float> RowStatistics<'_, E> {
     }
 
     /// Writes what is wanted of some rows, from row `start` on; `scale` is what their logits are multiplied by.
-    pub(super) fn write(&mut self, token: Token, start: usize, scale: f64, block: &Block) {
+    pub(super) fn write(&mut self, token: Token, start: usize, scale: f64, block: &KnownRows) {
         let rows = &block.rows;
         let mut out = Likelihoods::default();
         token.run(OfLikelihoods { scale, rows, count: block.count, out: &mut out });
@@ -109,7 +109,7 @@ impl<E: Float> RowStatistics<'_, E> {
             let row = start + i;
             let has_label = block.classes[i].is_some();
             let lost = out.loss[i].is_nan();
-            let put = |value: f64| if lost || value.is_nan() { E::NAN } else { E::from_f64(value) };
+            let put = |value: f64| if lost { E::NAN } else { rounded(value) };
             let of_label = |value: f64| if has_label { put(value) } else { E::ZERO };
             let top = rows.top(i, scale);
             if let Some(max) = &mut self.max {
@@ -136,7 +136,7 @@ impl<E: Float> RowStatistics<'_, E> {
 
 /// Some rows between the passes over them; one after the other they share its room.
 #[derive(Default)]
-pub(super) struct Block {
+pub(super) struct KnownRows {
     pub(super) rows: LabelRows,
     /// The labels of the rows that have one, and of the row behind them.
     pub(super) classes: [Option<usize>; TOGETHER + 1],

@@ -1,9 +1,9 @@
 //! Losses with integer labels of logits whose class axis is strided: a lane is a position.
 
-use super::block::{Block, OfRows, least};
 use super::few::MOST_CLASSES;
 use super::lanes::{LaneRows, whole};
 use super::planes::InPlanes;
+use super::planes_room::{OfRows, PlanesRoom, least};
 use super::sparse::Recipe;
 use super::split_rows;
 use crate::elem::Float;
@@ -175,7 +175,7 @@ impl<E: Float> StridedJob<'_, E> {
         let (_, classes, inner) = self.pass.dims();
         let gradient = !matches!(self.pass, StridedPass::LossOnly(_));
         let exp = ExpTerm::new(l);
-        let mut block = Block::default();
+        let mut block = PlanesRoom::default();
         let mut least = least();
         let (planes, slopes) = block.planes(l, classes, &mut least);
         for o in outer {

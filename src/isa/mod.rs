@@ -41,7 +41,7 @@ pub trait Lanes<E: Float>: Copy {
     /// A few registers: what expressions are computed on, one group after the other. Together they hide each
     /// other's latency; all of a virtual vector at once would need more registers than there are.
     type Register: Lanes<E, Register: Transpose<E>>;
-    /// Whether that is all of them.
+    /// Whether that is a whole virtual vector: of those with vectors, on AVX-512 alone.
     const IS_REGISTER: bool = <Self::Register as Lanes<E>>::LANES == Self::LANES;
     /// The operations on a group.
     fn register(self) -> Self::Register;

@@ -8,7 +8,7 @@ pub(crate) fn distance<E>(from: &[E], to: &[E]) -> usize {
     to.as_ptr_range().end.addr().wrapping_sub(from.as_ptr().addr())
 }
 
-/// Asks for what lies so many bytes behind the elements `x`, whose length is a register's; memory that does not
+/// Asks for what lies so many bytes behind the elements `x`, a cache line for every 64 of theirs; memory that does not
 /// exist is no error. Nothing where the language has no such instruction.
 #[inline(always)]
 pub(crate) fn prefetch<E>(x: &[E], distance: usize) {

@@ -37,9 +37,9 @@ pub(crate) type Output<'a, E> = (&'a [E], [usize; 3]);
 
 #[inline(always)]
 fn next_block<E: Float, L: Lanes<E>>(l: L, plane: &[E], [output, upstream, target]: [usize; 3]) {
-    walk::next_row(l, plane, output);
-    walk::next_row(l, plane, upstream);
-    walk::next_row(l, plane, target);
+    walk::ask_ahead(l, plane, output);
+    walk::ask_ahead(l, plane, upstream);
+    walk::ask_ahead(l, plane, target);
 }
 
 /// Planes of `g` become `g - e^y Σ g`.

@@ -248,8 +248,8 @@ fn exponentials<E: Float, L: Lanes<E>>(
 /// Asks for as much of the next block: it comes from memory while there is much to compute.
 #[inline(always)]
 pub(super) fn next_block<E: Float, L: Lanes<E>>(l: L, plane: &[E], [source, target]: [usize; 2]) {
-    walk::next_row(l, plane, source);
-    walk::next_row(l, plane, target);
+    walk::ask_ahead(l, plane, source);
+    walk::ask_ahead(l, plane, target);
 }
 
 /// The sum over all classes.

@@ -136,7 +136,7 @@ pub(crate) fn gradient<E: Float, L: Lanes<E>>(
     let minus_spread = l.sub(l.splat(E::ZERO), lanes.spread);
     for (c, plane) in planes.chunks_exact_mut(L::LANES).enumerate() {
         let a = &masses[c * L::LANES..][..L::LANES];
-        walk::next_row(l, a, ahead);
+        walk::ask_ahead(l, a, ahead);
         let product = l.mul(l.load(plane), lanes.factor);
         let other = l.mul_add(minus_spread, l.load(a), product);
         let class = l.splat(E::from_class(c));

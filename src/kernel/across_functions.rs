@@ -89,8 +89,8 @@ impl<E: Float> RowBlock<'_, E> {
                     for plane in planes.chunks_exact_mut(L::LANES) {
                         let x = &mut plane[of_lanes.clone()];
                         let [source, target] = self.ahead;
-                        walk::next_row(r, x, source);
-                        walk::next_row(r, x, target);
+                        walk::ask_ahead(r, x, source);
+                        walk::ask_ahead(r, x, target);
                         let e = exp.of(r, r.sub(reference, r.load(x)));
                         if function == Function::Softmax {
                             r.store(e, x);

@@ -123,8 +123,8 @@ pub(crate) fn run<E: Float, L: Lanes<E>, F: ElementLoss<E, L::Register>>(
                 None => &x[start..end],
             };
             let t = &inputs.t[start..end];
-            ask_ahead(l, source, ahead);
-            ask_ahead(l, t, ahead);
+            walk::ask_ahead(l.register(), source, ahead);
+            walk::ask_ahead(l.register(), t, ahead);
             // Derivatives replace logits before these are found to need care.
             let in_place = matches!(io, Some(RowIo::InPlace(_)));
             if ragged || in_place {
@@ -137,7 +137,7 @@ pub(crate) fn run<E: Float, L: Lanes<E>, F: ElementLoss<E, L::Register>>(
             let (x, slopes) = match &mut io {
                 Some(RowIo::Apart(source, target)) if !ragged => {
                     let target = &mut target[start..end];
-                    ask_ahead(l, target, ahead);
+                    walk::ask_ahead(l.register(), target, ahead);
                     (&source[start..end], target)
                 }
                 Some(RowIo::InPlace(data)) if !ragged => (&x_room.0[..], &mut data[start..end]),
@@ -170,14 +170,6 @@ pub(crate) fn run<E: Float, L: Lanes<E>, F: ElementLoss<E, L::Register>>(
         },
     );
     l.fold_add(sum).to_f64()
-}
-
-/// Asks for the same elements of the next row.
-#[inline(always)]
-fn ask_ahead<E: Float, L: Lanes<E>>(l: L, x: &[E], ahead: usize) {
-    for x in x.chunks_exact(L::Register::LANES) {
-        walk::next_row(l.register(), x, ahead);
-    }
 }
 
 /// A copy of elements; pads fill it up.

@@ -2,7 +2,7 @@
 //! often that the CPU does both at the same time.
 
 use super::{
-    BLOCK, CHAINS, Skip, in_blocks, largest_from, largest_of_whole, next_row, whole_block,
+    BLOCK, CHAINS, Skip, ask_ahead, in_blocks, largest_from, largest_of_whole, whole_block,
 };
 use crate::elem::Float;
 use crate::isa::{Lanes, Register};
@@ -30,7 +30,7 @@ pub(crate) fn sum_beside<E: Float, L: Lanes<E>>(
                 #[inline(always)]
                 |at| {
                     let x = &block[at..at + L::Register::LANES];
-                    next_row(r, x, ahead);
+                    ask_ahead(r, x, ahead);
                     [f(r.load(x))]
                 },
             );
@@ -66,7 +66,7 @@ pub(crate) fn map_sum_beside<E: Float, L: Lanes<E>>(
                         #[inline(always)]
                         |at| {
                             let end = at + L::Register::LANES;
-                            next_row(r, &source[at..end], ahead);
+                            ask_ahead(r, &source[at..end], ahead);
                             let y = f(r.load(&source[at..end]));
                             r.store(y, &mut target[at..end]);
                             [y]
@@ -80,7 +80,7 @@ pub(crate) fn map_sum_beside<E: Float, L: Lanes<E>>(
                         #[inline(always)]
                         |at| {
                             let data = &mut data[at..at + L::Register::LANES];
-                            next_row(r, data, ahead);
+                            ask_ahead(r, data, ahead);
                             let y = f(r.load(data));
                             r.store(y, data);
                             [y]

@@ -1,6 +1,6 @@
 //! What is done to each element of a row by itself: whole registers, and partial ones where the row ends.
 
-use super::next_row;
+use super::ask_ahead;
 use crate::elem::Float;
 use crate::isa::{Lanes, Register, fence};
 use crate::view::RowIo;
@@ -106,7 +106,7 @@ pub(crate) fn map_out<E: Float, L: Lanes<E>>(
                 && L::IS_REGISTER
             {
                 for x in data.chunks_exact_mut(lanes) {
-                    next_row(r, x, distance);
+                    ask_ahead(r, x, distance);
                     r.store(f(r.load(x)), x);
                 }
             } else {
@@ -199,8 +199,8 @@ pub(crate) fn map_two<E: Float, L: Lanes<E>>(
         RowIo::Apart(source, target) => {
             let chunks = source.chunks_exact(lanes).zip(target.chunks_exact_mut(lanes));
             for ((s, t), second) in chunks.zip(second.chunks_exact_mut(lanes)) {
-                next_row(r, s, ahead);
-                next_row(r, t, ahead);
+                ask_ahead(r, s, ahead);
+                ask_ahead(r, t, ahead);
                 let (a, b) = f(r.load(s));
                 r.store(a, t);
                 r.store(b, second);
@@ -208,7 +208,7 @@ pub(crate) fn map_two<E: Float, L: Lanes<E>>(
         }
         RowIo::InPlace(data) => {
             for (x, second) in data.chunks_exact_mut(lanes).zip(second.chunks_exact_mut(lanes)) {
-                next_row(r, x, ahead);
+                ask_ahead(r, x, ahead);
                 let (a, b) = f(r.load(x));
                 r.store(a, x);
                 r.store(b, second);

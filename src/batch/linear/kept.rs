@@ -16,7 +16,7 @@ pub(super) struct OfCall<'a, E> {
 /// A block of rows that are not ignored, with their part of the input.
 pub(super) struct Held<'h, 'a, E> {
     call: &'h OfCall<'a, E>,
-    pub(super) block: Block<E>,
+    pub(super) block: KeptRows<E>,
     /// The rows of the call that were looked at.
     range: Range<usize>,
     /// The input, where others lie between.
@@ -30,7 +30,7 @@ impl<'h, 'a, E: Float> Held<'h, 'a, E> {
         let room = if call.is_gathered() { rows * call.input.classes() } else { 0 };
         Held {
             call,
-            block: Block::with_room(rows, weights, upstream, losses),
+            block: KeptRows::with_room(rows, weights, upstream, losses),
             range: 0..0,
             gathered: vec![E::ZERO; room],
         }
@@ -71,7 +71,7 @@ impl<E: Float> OfCall<'_, E> {
 }
 
 /// Some rows of a call, and what is known of each.
-pub(super) struct Block<E> {
+pub(super) struct KeptRows<E> {
     /// Their numbers in the call.
     pub(super) rows: Vec<usize>,
     pub(super) classes: Vec<usize>,
@@ -80,11 +80,11 @@ pub(super) struct Block<E> {
     pub(super) losses: Option<Vec<E>>,
 }
 
-impl<E: Float> Block<E> {
+impl<E: Float> KeptRows<E> {
     /// Room for so many rows.
     pub(super) fn with_room(rows: usize, weights: bool, upstream: bool, losses: bool) -> Self {
         let room = |wanted: bool| wanted.then(|| Vec::with_capacity(rows));
-        Block {
+        KeptRows {
             rows: Vec::with_capacity(rows),
             classes: Vec::with_capacity(rows),
             row_weights: room(weights),

@@ -4,6 +4,7 @@
 //! these have the bits of a call on the whole row.
 
 use crate::batch::logit_map::{CapRoom, RowGradient, canonical};
+use crate::batch::rounded;
 use crate::batch::sparse::Recipe;
 use crate::elem::Float;
 use crate::isa::Token;
@@ -186,8 +187,7 @@ impl<E: Float> SumJob for Finish<'_, '_, E> {
             recipe.terms(token, &one, 1, &mut terms);
             let (loss, z) = (terms.loss[0], terms.z[0]);
             if let Some(losses) = &mut self.losses {
-                let loss = loss + z;
-                losses[row] = if loss.is_nan() { E::NAN } else { E::from_f64(loss) };
+                losses[row] = rounded(loss + z);
             }
             totals[0] += loss;
             totals[1] += z;

@@ -26,20 +26,20 @@ pub(super) fn least<E: Float>() -> Least<E> {
 }
 
 /// Room for the planes of a block, and for the slopes of a cap; blocks after one another share it.
-pub(crate) struct Block<E: Float> {
+pub(crate) struct PlanesRoom<E: Float> {
     little: Option<Scratch<E, LITTLE>>,
     /// Of rows that are not side by side, too: each page of the stack that is set aside takes its time.
     pub(super) rooms: CapRoom<E>,
 }
 
-impl<E: Float> Default for Block<E> {
+impl<E: Float> Default for PlanesRoom<E> {
     #[inline(always)]
     fn default() -> Self {
-        Block { little: None, rooms: CapRoom::default() }
+        PlanesRoom { little: None, rooms: CapRoom::default() }
     }
 }
 
-impl<E: Float> Block<E> {
+impl<E: Float> PlanesRoom<E> {
     /// Room for the planes of so many classes and what transposing them needs, and for slopes. What is little lies in
     /// `least`.
     #[inline(always)]
