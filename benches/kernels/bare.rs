@@ -109,6 +109,8 @@ fn dispatch<K: pulp::WithSimd>(way: Way, kernel: K) -> K::Output {
     {
         return pulp::Simd::vectorize(simd, kernel);
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = way;
     pulp::Arch::new().dispatch(kernel)
 }
 

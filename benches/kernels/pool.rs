@@ -11,8 +11,8 @@ pub fn join() {
     joined.expect("nothing has used the pool before");
 }
 
-/// Logits from which on a call takes more than one thread: below, it does not matter who calls.
-pub const WORTH_THREADS: usize = 1 << 17;
+/// Logits from which on some calls take more than one thread: below, it does not matter who calls.
+pub const WORTH_THREADS: usize = 3 << 15;
 
 /// Threads that a call takes by itself.
 pub fn threads() -> usize {

@@ -10,7 +10,7 @@ use crate::path::Path;
 ///
 /// By default a call takes the best path of the CPU ([`Path::best`]) and, with the feature `rayon`,
 /// as many threads as rayon's current pool has, once the work is worth it (some 130,000 logits). Where
-/// rows are few, some calls cut each row of 24,576 logits and more for the threads, too.
+/// rows are few, some calls cut rows of 24,576 logits and more for the threads, too, once there are 98,304 in all.
 ///
 /// A thread of the pool that calls works at once, while the others wake. One from outside sleeps until they are done,
 /// and has to be woken: tens of microseconds, which a call of a millisecond does not feel. A program can make its main
