@@ -107,6 +107,15 @@ pub(crate) struct Skip<E> {
     pub(crate) pad: E,
 }
 
+/// The same index, counted from `start`, if it is below `end`.
+#[inline(always)]
+pub(crate) fn within(index: Option<usize>, start: usize, end: usize) -> Option<usize> {
+    match index {
+        Some(i) if i >= start && i < end => Some(i - start),
+        _ => None,
+    }
+}
+
 impl<E: Float> Skip<E> {
     /// No index but those past the end.
     #[inline(always)]
@@ -124,11 +133,7 @@ impl<E: Float> Skip<E> {
     /// The same in the elements from `start` to `end`.
     #[inline(always)]
     fn part(self, start: usize, end: usize) -> Self {
-        let excluded = match self.excluded {
-            Some(i) if i >= start && i < end => Some(i - start),
-            _ => None,
-        };
-        Skip { excluded, ..self }
+        Skip { excluded: within(self.excluded, start, end), ..self }
     }
 
     /// The register of `x` at index `at`.

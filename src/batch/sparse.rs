@@ -176,7 +176,7 @@ impl<E: Float> SumJob for SparseJob<'_, E> {
         let (rows, classes) = self.pass.shape();
         if !self.needs_no_rooms()
             || self.targets.are_none()
-            || rows.saturating_mul(classes) > LITTLE
+            || rows.saturating_mul(classes) > SMALL_JOB
         {
             return None;
         }
@@ -185,7 +185,7 @@ impl<E: Float> SumJob for SparseJob<'_, E> {
 }
 
 /// Elements of a job that is so small that the rooms take a part of its time.
-const LITTLE: usize = 1 << 12;
+const SMALL_JOB: usize = 1 << 12;
 
 /// Room for what rows need besides their buffers.
 pub(crate) struct Rooms<E: Float> {
@@ -231,14 +231,15 @@ impl<'a, E: Float> SparseJob<'a, E> {
         let (mut totals, mut seen) = ([0.0; SUMS], Seen::none());
         let mut group = Group::default();
         let together = self.together();
-        let writes = match &self.pass {
-            Pass::LossOnly(_) => Writes::Plain,
-            Pass::Gradient(io) => self.recipe.traffic.writes(io, together),
+        // To look at the row behind a group gains nothing where each row is written.
+        let (writes, looks_behind) = match &self.pass {
+            Pass::LossOnly(_) => (Writes::Plain, true),
+            Pass::Gradient(io) => (self.recipe.traffic.writes(io, together), false),
         };
         let mut start = rows.start;
         while start < rows.end {
             let end = rows.end.min(start + together);
-            let next = end < rows.end;
+            let next = looks_behind && end < rows.end;
             self.find_classes(start, end + usize::from(next), &mut group.block);
             self.enter_together(start..end, &mut group, (next, &mut seen));
             self.recipe.terms(self.token, &group.block.rows, end - start, &mut group.terms);

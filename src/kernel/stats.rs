@@ -143,10 +143,7 @@ impl<E: Float> Ask<'_, E> {
     /// The same of the classes from `start` to `end`.
     #[inline(always)]
     pub(crate) fn part(self, start: usize, end: usize) -> Self {
-        let excluded = match self.excluded {
-            Some(i) if i >= start && i < end => Some(i - start),
-            _ => None,
-        };
+        let excluded = walk::within(self.excluded, start, end);
         Ask { excluded, spread: self.spread.part(start, end), ..self }
     }
 }

@@ -287,8 +287,7 @@ impl<E: Float> Kernel<E> for StatsOfRows<'_, E> {
     }
 }
 
-/// The same; leaves `e^u` in the target of each row. The row behind them is not looked at: that gains nothing where each
-/// row is written.
+/// The same; leaves `e^u` in the target of each row.
 pub(crate) struct StatsIntoRows<'a, 'io, E> {
     pub(crate) io: &'a mut Io<'io, E>,
     pub(crate) rows: AskRows<'a, E>,
@@ -300,7 +299,6 @@ impl<E: Float> Kernel<E> for StatsIntoRows<'_, '_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) {
-        let rows = AskRows { next: false, ..self.rows };
-        stats(l, rows, self.io, &mut Seen::none(), self.out);
+        stats(l, self.rows, self.io, &mut Seen::none(), self.out);
     }
 }
