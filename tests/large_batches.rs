@@ -8,10 +8,10 @@ use xent::{CrossEntropy, Exec, Reduction, Rows, RowsMut};
 
 /// Of the results, and classes, which are odd: rows start anywhere in a cache line.
 const BATCHES: [(usize, usize); 3] = [
-    // Past the caches, more and less than a tile.
+    // Past the caches: rows of more than a tile, and those of log-softmax of less.
     (64 << 20, 4_099),
     (64 << 20, 1_003),
-    // Asked for ahead.
+    // More than a core's own cache: asked for ahead.
     (3 << 20, 1_003),
 ];
 
