@@ -12,7 +12,9 @@ mod left_out;
 mod map;
 
 pub(crate) use beside::{NextLargest, map_sum_beside, sum_beside};
-pub(crate) use map::{Writes, get, map, map_both, map_out, map_two, map2, put, written};
+pub(crate) use map::{
+    WORTH_ALIGNING, Writes, get, map, map_both, map_out, map_two, map2, put, written,
+};
 
 use crate::elem::{Float, Scratch};
 use crate::isa::{Lanes, MOST_LANES, Register, distance, prefetch};
@@ -483,8 +485,7 @@ fn blocks2<E: Float, L: Lanes<E>, const N: usize>(
 }
 
 /// `target[i]` is the first of `f(source[i])`; returns the sums of all `f`, added as in [`sum`]. What lies `ahead`
-/// bytes further in the source is asked for; the target's cache lines, asked for too, would take the place of others
-/// on their way: a twentieth slower, a tenth in memory (Zen 4).
+/// bytes further in the source is asked for.
 #[inline(always)]
 pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
@@ -496,7 +497,7 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
     map_sum_and(
         l,
         io,
-        ahead,
+        Ahead::of_source(ahead),
         skip,
         f,
         &mut room(),
@@ -510,7 +511,7 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
 pub(crate) fn map_sum_and<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
     io: &mut RowIo<'_, E>,
-    ahead: usize,
+    ahead: Ahead,
     skip: Skip<E>,
     f: impl Fn(Register<E, L>) -> [Register<E, L>; N] + Copy,
     room: &mut Room<E>,
@@ -525,13 +526,16 @@ pub(crate) fn map_sum_and<E: Float, L: Lanes<E>, const N: usize>(
         BLOCK * L::LANES,
         #[inline(always)]
         |start, end| {
+            if let Some(distance) = ahead.target {
+                ask_ahead(r, &io.source()[start..end], distance);
+            }
             let padded = skip.padded(l, io.source(), start, end, room);
             let is_padded = padded.is_some();
             let mut moved = 0;
             if let Some(block) = &padded {
                 moved = shift(block, &io.source()[start..end]);
             }
-            let ahead = ahead.wrapping_add(moved);
+            let to_next = ahead.source.wrapping_add(moved);
             let block = match padded {
                 Some(block) => RowIo::InPlace(block),
                 None => io.part(start, start + BLOCK * L::LANES),
@@ -542,7 +546,7 @@ pub(crate) fn map_sum_and<E: Float, L: Lanes<E>, const N: usize>(
                     #[inline(always)]
                     |at| {
                         let end = at + L::Register::LANES;
-                        ask_ahead(r, &source[at..end], ahead);
+                        ask_ahead(r, &source[at..end], to_next);
                         let y = f(r.load(&source[at..end]));
                         r.store(y[0], &mut target[at..end]);
                         y
@@ -554,7 +558,7 @@ pub(crate) fn map_sum_and<E: Float, L: Lanes<E>, const N: usize>(
                     |at| {
                         let end = at + L::Register::LANES;
                         let data = &mut data[at..end];
-                        ask_ahead(r, data, ahead);
+                        ask_ahead(r, data, to_next);
                         let y = f(r.load(data));
                         r.store(y[0], data);
                         y

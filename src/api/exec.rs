@@ -16,8 +16,8 @@ use crate::path::Path;
 /// and has to be woken: tens of microseconds, which a call of a millisecond does not feel. A program can make its main
 /// thread one of the pool, with `rayon::ThreadPoolBuilder::new().use_current_thread().build_global()` at its start.
 ///
-/// Results of 64 MiB and more, not in place, are written past the caches, which could not keep them: log-softmax of more
-/// than 128 classes, softmax and the gradient of integer labels with rows of more than a tile (4,096 `f32`, 2,048 `f64`);
+/// Results of 64 MiB and more, not in place, are written past the caches, which could not keep them: log-softmax with rows
+/// of 2 KiB and more, softmax and the gradient of integer labels with rows of more than a tile (4,096 `f32`, 2,048 `f64`);
 /// not so the gradient under a softcap, or with label smoothing and class weights together. A caller that reads them
 /// next, on a CPU whose caches do keep them, says so: [`output_read_next`](Self::output_read_next).
 ///
@@ -108,7 +108,9 @@ impl Exec {
         Traffic {
             far: !are_in(MOST_IN_OWN_CACHE, matrices),
             from_memory: !are_in(MOST_FROM_CACHES, matrices),
-            past_caches: !self.output_read_next && !are_in(MOST_IN_CACHES, 1),
+            past_caches: !self.output_read_next
+                && !are_in(MOST_IN_CACHES, 1)
+                && classes.saturating_mul(size_of::<T>()) >= Traffic::SHORTEST_PAST_CACHES,
         }
     }
 }

@@ -9,7 +9,6 @@ use crate::kernel::softcap::{CapRow, Chain, Softcap};
 use crate::kernel::stats::{Ask, Stats, StatsOf};
 use crate::kernel::tree::Tree;
 use crate::view::RowIo;
-use crate::walk::Writes;
 
 /// What is done to the logits before the loss: `softcap · tanh(scale · x / softcap)`, or `scale · x`.
 #[derive(Clone, Copy, Debug)]
@@ -71,8 +70,8 @@ impl<'a, E: Float> RowGradient<'a, E> {
     }
 
     /// Turns the exponentials of a row of at most a tile into it.
-    pub(crate) fn of_exps(&self, token: Token, row: &mut [E], writes: Writes) {
-        token.run(OfExps { map: self.map, row: &mut *row, slope: None, writes });
+    pub(crate) fn of_exps(&self, token: Token, row: &mut [E]) {
+        token.run(OfExps { map: self.map, row: &mut *row, slope: None });
         self.fix(row);
     }
 
@@ -182,17 +181,16 @@ impl LogitMap {
         (room, slopes): (&mut CapRoom<E>, usize),
     ) {
         if self.softcap.is_none() {
-            gradient.of_exps(token, row, Writes::Plain);
+            gradient.of_exps(token, row);
             return;
         }
         let RowGradient { map, fixed: (class, value), .. } = gradient;
-        let writes = Writes::Plain;
         let slope = &room.slope.get(slopes + row.len())[slopes..];
         if map.spread == E::ZERO {
-            token.run(OfExps { map, row: &mut *row, slope: Some(slope), writes });
+            token.run(OfExps { map, row: &mut *row, slope: Some(slope) });
             row[class] = value * slope[class];
         } else {
-            token.run(OfExps { map, row: &mut *row, slope: None, writes });
+            token.run(OfExps { map, row: &mut *row, slope: None });
             row[class] = value;
             token.run(Chain { gradient: row, slope });
         }

@@ -10,7 +10,7 @@ use super::planes_room::PlanesRoom;
 use super::together::rows_together;
 use super::traffic::Traffic;
 use crate::elem::Float;
-use crate::isa::Token;
+use crate::isa::{Token, prefetch};
 use crate::kernel::across_functions::Function;
 use crate::kernel::backward::{self, Dot};
 use crate::kernel::gradient::{Gradient, OfExps};
@@ -20,7 +20,7 @@ use crate::kernel::stats_rows::{AskRows, Seen, StatsIntoRows, StatsOfRows};
 use crate::loss::row::{Ln, TOGETHER};
 use crate::par::{Job, Split};
 use crate::view::{Io, Rows};
-use crate::walk::Writes;
+use crate::walk::{self, Writes};
 use core::ops::Range;
 
 /// A checked call of log-sum-exp.
@@ -177,37 +177,39 @@ impl<E: Float> Job for MapJob<'_, E> {
         let (rows, classes) = self.io.shape();
         let together = rows_together::<E>(classes);
         let mut read = ReadRows::default();
-        let writes = match self.map {
-            Map::LogSoftmax if self.traffic.past_caches => Writes::PastCaches,
-            Map::Softmax if classes <= E::TILE => self.traffic.writes(&self.io, together),
-            _ => Writes::Plain,
-        };
         let mut start = 0;
         while start < rows {
             let end = rows.min(start + together);
             match self.map {
-                Map::LogSoftmax => self.log_softmax(start..end, (parts, writes), &mut read),
-                Map::Softmax if classes <= E::TILE => {
-                    self.softmax_of_tiles(start..end, writes, &mut read);
-                }
+                Map::LogSoftmax => self.log_softmax(start..end, parts, &mut read),
+                Map::Softmax if classes <= E::TILE => self.softmax_of_tiles(start..end, &mut read),
                 Map::Softmax => self.softmax(start..end, parts),
             }
             start = end;
+        }
+        // Once for all rows: to wait for it after each would take as long as some hundred logits.
+        if let Map::LogSoftmax = self.map {
+            walk::written(Writes::past(self.traffic.past_caches));
         }
     }
 }
 
 impl<E: Float> MapJob<'_, E> {
-    fn log_softmax(
-        &mut self,
-        rows: Range<usize>,
-        (parts, writes): (usize, Writes),
-        read: &mut ReadRows<E>,
-    ) {
+    fn log_softmax(&mut self, rows: Range<usize>, parts: usize, read: &mut ReadRows<E>) {
         let MapJob { token, traffic, .. } = *self;
-        let parts_and_target = (parts, traffic.to_far_target(&self.io));
+        let writes = Writes::past(traffic.past_caches);
+        let to_target = match writes {
+            Writes::Plain => traffic.to_far_target(&self.io),
+            Writes::PastCaches => None,
+        };
+        if let (Writes::PastCaches, Io::Apart(_, target)) = (writes, &self.io) {
+            for row in rows.clone() {
+                // A cache line that it shares with the row before is written as all others are.
+                prefetch(&target.as_rows().row(row)[..1], 0);
+            }
+        }
         let source = self.io.source();
-        read.read((token, traffic.from_memory), source, rows.clone(), parts_and_target);
+        read.read((token, traffic.from_memory), source, rows.clone(), (parts, to_target));
         for (row, (stats, log_sum)) in rows.zip(read.stats.iter().zip(read.log_sums)) {
             let mut io = self.io.row(row);
             if !stats.is_positive() {
@@ -215,21 +217,28 @@ impl<E: Float> MapJob<'_, E> {
                 continue;
             }
             let (max, log_sum) = (E::from_f64(stats.max), E::from_f64(log_sum));
-            long_row::map(parts, io, |io, _| token.run(LogProb { io, max, log_sum, writes }));
+            long_row::map(parts, io, |io, _| {
+                token.run(LogProb { io, max, log_sum, writes });
+                // It may be another thread that did this.
+                if parts > 1 {
+                    walk::written(writes);
+                }
+            });
         }
     }
 
     /// The exponentials are kept and scaled.
-    fn softmax_of_tiles(&mut self, rows: Range<usize>, writes: Writes, read: &mut ReadRows<E>) {
+    fn softmax_of_tiles(&mut self, rows: Range<usize>, read: &mut ReadRows<E>) {
         let stats = &mut read.stats;
         let (start, count) = (rows.start, rows.len());
-        let asked = AskRows::alone(start, count, Ask::PLAIN, None);
+        let to_target = self.traffic.to_far_target(&self.io);
+        let asked = AskRows { to_target, ..AskRows::alone(start, count, Ask::PLAIN, None) };
         self.token.run(StatsIntoRows { io: &mut self.io, rows: asked, out: stats });
         for (row, stats) in rows.zip(stats) {
             let mut io = self.io.row(row);
             if stats.is_positive() {
                 let map = Gradient::scaled(1.0 / stats.sum);
-                self.token.run(OfExps { map, row: io.target(), slope: None, writes });
+                self.token.run(OfExps { map, row: io.target(), slope: None });
             } else {
                 io.target().fill(E::NAN);
             }

@@ -19,7 +19,6 @@ use crate::loss::Sparse;
 use crate::loss::row::{LabelRows, LabelTerms, OfLabels, TOGETHER};
 use crate::par::{SUMS, Split, SumJob};
 use crate::view::{Io, RowIo, Rows};
-use crate::walk::Writes;
 use core::ops::Range;
 
 /// What a call reads and writes of size `rows × classes`.
@@ -232,10 +231,7 @@ impl<'a, E: Float> SparseJob<'a, E> {
         let mut group = Group::default();
         let together = self.together();
         // To look at the row behind a group gains nothing where each row is written.
-        let (writes, looks_behind) = match &self.pass {
-            Pass::LossOnly(_) => (Writes::Plain, true),
-            Pass::Gradient(io) => (self.recipe.traffic.writes(io, together), false),
-        };
+        let looks_behind = matches!(self.pass, Pass::LossOnly(_));
         let mut start = rows.start;
         while start < rows.end {
             let end = rows.end.min(start + together);
@@ -248,7 +244,7 @@ impl<'a, E: Float> SparseJob<'a, E> {
                     && let Pass::Gradient(io) = &mut self.pass
                 {
                     let target = io.target().row(row);
-                    gradient.of_exps(self.token, target, writes);
+                    gradient.of_exps(self.token, target);
                     canonical(target, coefficients);
                 }
             }
@@ -378,7 +374,11 @@ impl<'a, E: Float> SparseJob<'a, E> {
         let (all, _) = self.pass.shape();
         let (ask, start, count) = (self.recipe.ask(0), rows.start, rows.len());
         let labels = Some(&block.classes[..]);
-        let asked = AskRows { start, count, ask, labels, next, to_target: None };
+        let to_target = match &self.pass {
+            Pass::Gradient(io) => self.recipe.traffic.to_far_target(io),
+            Pass::LossOnly(_) => None,
+        };
+        let asked = AskRows { start, count, ask, labels, next, to_target };
         let labels = match &mut self.pass {
             Pass::LossOnly(logits) => asked.of_rows(token, *logits, seen, stats),
             Pass::Gradient(io) if self.recipe.logits.softcap.is_none() => {

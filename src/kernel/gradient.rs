@@ -63,8 +63,6 @@ pub(crate) struct OfExps<'a, E> {
     pub(crate) map: Gradient<'a, E>,
     pub(crate) row: &'a mut [E],
     pub(crate) slope: Option<&'a [E]>,
-    /// Of maps without slopes and weights.
-    pub(crate) writes: Writes,
 }
 
 impl<E: Float> Kernel<E> for OfExps<'_, E> {
@@ -72,16 +70,15 @@ impl<E: Float> Kernel<E> for OfExps<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) {
-        let OfExps { map, row, slope, writes } = self;
+        let OfExps { map, row, slope } = self;
         let mut io = RowIo::InPlace(row);
         let r = l.register();
         let (factor, minus) = (r.splat(E::from_f64(map.factor)), r.splat(E::ZERO - map.spread));
         if map.spread == E::ZERO {
             match slope {
-                None => walk::map_out(
+                None => walk::map(
                     l,
                     &mut io,
-                    writes,
                     #[inline(always)]
                     |e| r.mul(e, factor),
                 ),
@@ -102,10 +99,9 @@ impl<E: Float> Kernel<E> for OfExps<'_, E> {
                 |e, w| r.mul_add(w, minus, r.mul(e, factor)),
             );
         } else {
-            walk::map_out(
+            walk::map(
                 l,
                 &mut io,
-                writes,
                 #[inline(always)]
                 |e| r.mul_add(e, factor, minus),
             );
@@ -132,7 +128,7 @@ impl<E: Float> Kernel<E> for OfTilesOfExps<'_, E> {
             let start = i * E::TILE;
             let factor = tops.factor(map.factor, *top).to_f64();
             let map = Gradient { factor, ..map.part(start, start + row.len()) };
-            OfExps { map, row, slope: None, writes: Writes::Plain }.run(l);
+            OfExps { map, row, slope: None }.run(l);
         }
     }
 }

@@ -5,7 +5,8 @@ use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
 use crate::walk::{self, Writes};
 
-/// `max` is the row's largest logit, `log_sum` is `ln Σ e^(x - max)`.
+/// `max` is the row's largest logit, `log_sum` is `ln Σ e^(x - max)`. After the last of what goes past the caches,
+/// [`walk::written`] must follow.
 pub(crate) struct LogProb<'a, E> {
     pub(crate) io: RowIo<'a, E>,
     pub(crate) max: E,
@@ -27,6 +28,5 @@ impl<E: Float> Kernel<E> for LogProb<'_, E> {
             #[inline(always)]
             |x| r.sub(r.sub(x, max), log_sum),
         );
-        walk::written(self.writes);
     }
 }

@@ -381,7 +381,7 @@ impl<E: Float> Frame<E> {
             scale,
             exp,
             io,
-            (ahead, room),
+            (Ahead::of_source(ahead), room),
             #[inline(always)]
             || {},
         )
@@ -395,7 +395,7 @@ impl<E: Float> Frame<E> {
         scale: E,
         exp: &ExpTerm<Register<E, L>>,
         io: &mut RowIo<'_, E>,
-        (ahead, room): (usize, &mut walk::Room<E>),
+        (ahead, room): (Ahead, &mut walk::Room<E>),
         behind: impl FnMut(),
     ) -> f64 {
         let r = l.register();

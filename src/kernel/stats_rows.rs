@@ -122,7 +122,8 @@ fn stats<E: Float, L: Lanes<E>>(
     let source = rows_ahead.wrapping_mul(stride);
     #[allow(clippy::manual_map, reason = "the closure of an option is not always inlined")]
     let target = match asked.to_target {
-        Some(distance) => Some(distance.wrapping_add(source)),
+        Some(distance) if bytes > AHEAD => Some(distance.wrapping_add(AHEAD)),
+        Some(distance) => Some(distance.wrapping_add((AHEAD / bytes).wrapping_mul(stride))),
         None => None,
     };
     let ahead = Ahead { source, target };
@@ -214,11 +215,14 @@ impl<E: Float> RowSums<E> for Rows<'_, E> {
     }
 }
 
-/// They are left in the target.
-impl<E: Float> RowSums<E> for &mut Io<'_, E> {
+/// They are left in the target, which is asked for ahead if it is far: a loop of its own, as that with the question in it
+/// has a register less.
+struct Into<'a, 'io, E, const FAR: bool>(&'a mut Io<'io, E>);
+
+impl<E: Float, const FAR: bool> RowSums<E> for Into<'_, '_, E, FAR> {
     #[inline(always)]
     fn rows(&self) -> Rows<'_, E> {
-        self.source()
+        self.0.source()
     }
 
     #[inline(always)]
@@ -234,8 +238,8 @@ impl<E: Float> RowSums<E> for &mut Io<'_, E> {
             l,
             scale,
             exp,
-            &mut self.row(row),
-            (ahead.source, room),
+            &mut self.0.row(row),
+            (of::<FAR>(ahead), room),
             #[inline(always)]
             || {},
         )
@@ -250,14 +254,14 @@ impl<E: Float> RowSums<E> for &mut Io<'_, E> {
         next: Skip<E>,
     ) -> (f64, E) {
         let Turn { frame, scale, exp, ahead, room } = turn;
-        let (mut io, x) = self.row_and_next(row);
+        let (mut io, x) = self.0.row_and_next(row);
         let mut largest = NextLargest::of(l, x, next);
         let sum = frame.sum_into_and(
             l,
             scale,
             exp,
             &mut io,
-            (ahead.source, room),
+            (of::<FAR>(ahead), room),
             #[inline(always)]
             || {
                 // Two for each that is summed: the result is a chain of operations, in whose time there are
@@ -268,6 +272,12 @@ impl<E: Float> RowSums<E> for &mut Io<'_, E> {
         );
         (sum, largest.finish(l))
     }
+}
+
+/// What is asked for, of which the target is far or not.
+#[inline(always)]
+fn of<const FAR: bool>(ahead: Ahead) -> Ahead {
+    if FAR { ahead } else { Ahead::of_source(ahead.source) }
 }
 
 /// The statistics of each row.
@@ -299,6 +309,12 @@ impl<E: Float> Kernel<E> for StatsIntoRows<'_, '_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) {
-        stats(l, self.rows, self.io, &mut Seen::none(), self.out);
+        let StatsIntoRows { io, rows, out } = self;
+        let seen = &mut Seen::none();
+        if rows.to_target.is_some() && L::Register::LANES > 1 {
+            stats(l, rows, Into::<_, true>(io), seen, out);
+        } else {
+            stats(l, rows, Into::<_, false>(io), seen, out);
+        }
     }
 }

@@ -60,10 +60,6 @@ pub(crate) fn map<E: Float, L: Lanes<E>>(
 pub(crate) enum Writes {
     /// To the caches.
     Plain,
-    /// The same; in place, what lies so many bytes further is asked for: it is far, and will be written soon. Not
-    /// where a vector is more than a few registers: CPUs without wider ones fetch it in time by themselves, and what is
-    /// asked for takes the place of what is in use (AVX2 on a Zen 3, 16 MB: softmax would take a fifth longer).
-    AskAhead(usize),
     /// Past the caches: what is written is not read before, and does not take the place of what will be read. Then
     /// [`written`] must follow.
     PastCaches,
@@ -102,17 +98,8 @@ pub(crate) fn map_out<E: Float, L: Lanes<E>>(
             }
         }
         RowIo::InPlace(data) => {
-            if let Writes::AskAhead(distance) = writes
-                && L::IS_REGISTER
-            {
-                for x in data.chunks_exact_mut(lanes) {
-                    ask_ahead(r, x, distance);
-                    r.store(f(r.load(x)), x);
-                }
-            } else {
-                for x in data.chunks_exact_mut(lanes) {
-                    r.store(f(r.load(x)), x);
-                }
+            for x in data.chunks_exact_mut(lanes) {
+                r.store(f(r.load(x)), x);
             }
         }
     }
@@ -127,8 +114,9 @@ pub(crate) fn written(writes: Writes) {
     }
 }
 
-/// Bytes of a row from which on a partial register at its start costs less than it saves.
-const WORTH_ALIGNING: usize = 32 * CACHE_LINE;
+/// Bytes of a row from which on a partial register at its start costs less than it saves. What goes past the caches must
+/// start with a cache line.
+pub(crate) const WORTH_ALIGNING: usize = 32 * CACHE_LINE;
 
 /// Where whole registers start and end, in a long row with a cache line of `target`, and the length.
 #[inline(always)]
