@@ -182,15 +182,13 @@ impl<E: Float> Job for MapJob<'_, E> {
             let end = rows.min(start + together);
             match self.map {
                 Map::LogSoftmax => self.log_softmax(start..end, parts, &mut read),
-                Map::Softmax if classes <= E::TILE => self.softmax_of_tiles(start..end, &mut read),
-                Map::Softmax => self.softmax(start..end, parts),
+                Map::Softmax if classes > E::TILE => self.softmax(start..end, parts),
+                Map::Softmax => self.softmax_of_tiles(start..end, &mut read),
             }
             start = end;
         }
         // Once for all rows: to wait for it after each would take as long as some hundred logits.
-        if let Map::LogSoftmax = self.map {
-            walk::written(Writes::past(self.traffic.past_caches));
-        }
+        walk::written(Writes::past(self.traffic.past_caches));
     }
 }
 
@@ -202,12 +200,7 @@ impl<E: Float> MapJob<'_, E> {
             Writes::Plain => traffic.to_far_target(&self.io),
             Writes::PastCaches => None,
         };
-        if let (Writes::PastCaches, Io::Apart(_, target)) = (writes, &self.io) {
-            for row in rows.clone() {
-                // A cache line that it shares with the row before is written as all others are.
-                prefetch(&target.as_rows().row(row)[..1], 0);
-            }
-        }
+        self.ask_for_shared_lines(rows.clone());
         let source = self.io.source();
         read.read((token, traffic.from_memory), source, rows.clone(), (parts, to_target));
         for (row, (stats, log_sum)) in rows.zip(read.stats.iter().zip(read.log_sums)) {
@@ -224,6 +217,17 @@ impl<E: Float> MapJob<'_, E> {
                     walk::written(writes);
                 }
             });
+        }
+    }
+
+    /// A cache line that a row shares with the row before is written as all lines are of which not all is known.
+    fn ask_for_shared_lines(&self, rows: Range<usize>) {
+        if self.traffic.past_caches
+            && let Io::Apart(_, target) = &self.io
+        {
+            for row in rows {
+                prefetch(&target.as_rows().row(row)[..1], 0);
+            }
         }
     }
 

@@ -19,6 +19,7 @@ use crate::loss::Sparse;
 use crate::loss::row::{LabelRows, LabelTerms, OfLabels, TOGETHER};
 use crate::par::{SUMS, Split, SumJob};
 use crate::view::{Io, RowIo, Rows};
+use crate::walk::{self, Writes};
 use core::ops::Range;
 
 /// What a call reads and writes of size `rows × classes`.
@@ -268,6 +269,7 @@ impl<'a, E: Float> SparseJob<'a, E> {
             self.finish(start..end, parts, &group, rooms, &mut totals);
             start = end;
         }
+        walk::written(Writes::past(self.recipe.traffic.past_caches));
         totals
     }
 
