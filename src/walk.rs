@@ -233,18 +233,18 @@ pub(crate) fn ask_ahead<E: Float, R: Lanes<E>>(_: R, x: &[E], ahead: usize) {
     }
 }
 
-/// What is asked for during a sum: what lies so many bytes behind its elements, and where the row, or one behind it, will be
-/// written, if that is far.
+/// What is asked for during a sum: what lies so many bytes behind its elements, and something else that does, if that is
+/// far.
 #[derive(Clone, Copy)]
 pub(crate) struct Ahead {
     pub(crate) source: usize,
-    pub(crate) target: Option<usize>,
+    pub(crate) other: Option<usize>,
 }
 
 impl Ahead {
     #[inline(always)]
     pub(crate) fn of_source(distance: usize) -> Self {
-        Ahead { source: distance, target: None }
+        Ahead { source: distance, other: None }
     }
 }
 
@@ -356,7 +356,7 @@ pub(crate) fn sum_and<E: Float, L: Lanes<E>, const N: usize>(
             // Known when this is compiled: no more checks below.
             let block = &block[..BLOCK * L::LANES];
             let to_next = shift(block, from).wrapping_add(ahead.source);
-            if let Some(distance) = ahead.target {
+            if let Some(distance) = ahead.other {
                 ask_ahead(r, from, distance);
             }
             let sums = whole_block(
@@ -375,12 +375,12 @@ pub(crate) fn sum_and<E: Float, L: Lanes<E>, const N: usize>(
 }
 
 /// Sums of `f` over the elements of `x` and `y`, which have the same length: for the pads, `f` must be
-/// 0. What lies `ahead` bytes behind `y` is asked for.
+/// 0. What lies so many bytes behind `y` is asked for, if that is said.
 #[inline(always)]
 pub(crate) fn sum2<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
     (x, x_skip): (&[E], Skip<E>),
-    (y, y_skip, ahead): (&[E], Skip<E>, usize),
+    (y, y_skip, ahead): (&[E], Skip<E>, Option<usize>),
     f: impl Fn(Register<E, L>, Register<E, L>) -> [Register<E, L>; N] + Copy,
 ) -> [L::V; N] {
     let r = l.register();
@@ -407,8 +407,8 @@ pub(crate) fn sum2<E: Float, L: Lanes<E>, const N: usize>(
 #[inline(always)]
 pub(crate) fn sum2_in_steps<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
-    (x, x_skip, x_ahead): (&[E], Skip<E>, usize),
-    (y, y_skip, y_ahead): (&[E], Skip<E>, usize),
+    (x, x_skip, x_ahead): (&[E], Skip<E>, Option<usize>),
+    (y, y_skip, y_ahead): (&[E], Skip<E>, Option<usize>),
     of_y: impl Fn(Register<E, L>) -> Register<E, L> + Copy,
     mut f: impl FnMut([Register<E, L>; 3]) -> [Register<E, L>; N],
 ) -> [L::V; N] {
@@ -416,7 +416,7 @@ pub(crate) fn sum2_in_steps<E: Float, L: Lanes<E>, const N: usize>(
     let mut room: Room<E> = room();
     blocks2(
         l,
-        (x, x_skip, Some(x_ahead)),
+        (x, x_skip, x_ahead),
         (y, y_skip, y_ahead),
         #[inline(always)]
         |x, y| {
@@ -456,7 +456,7 @@ pub(crate) fn step<E: Float, R: Lanes<E>>(
 fn blocks2<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
     (x, x_skip, x_ahead): (&[E], Skip<E>, Option<usize>),
-    (y, y_skip, y_ahead): (&[E], Skip<E>, usize),
+    (y, y_skip, y_ahead): (&[E], Skip<E>, Option<usize>),
     mut f: impl FnMut(&[E], &[E]) -> [L::V; N],
 ) -> [L::V; N] {
     let y = &y[..x.len()];
@@ -470,7 +470,9 @@ fn blocks2<E: Float, L: Lanes<E>, const N: usize>(
             if let Some(ahead) = x_ahead {
                 ask_ahead(l.register(), &x[start..end], ahead);
             }
-            ask_ahead(l.register(), &y[start..end], y_ahead);
+            if let Some(ahead) = y_ahead {
+                ask_ahead(l.register(), &y[start..end], ahead);
+            }
             let x = match x_skip.padded(l, x, start, end, &mut x_room) {
                 Some(block) => block,
                 None => &x[start..end],
@@ -526,7 +528,7 @@ pub(crate) fn map_sum_and<E: Float, L: Lanes<E>, const N: usize>(
         BLOCK * L::LANES,
         #[inline(always)]
         |start, end| {
-            if let Some(distance) = ahead.target {
+            if let Some(distance) = ahead.other {
                 ask_ahead(r, &io.source()[start..end], distance);
             }
             let padded = skip.padded(l, io.source(), start, end, room);

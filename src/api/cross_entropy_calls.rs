@@ -332,6 +332,7 @@ impl<T: Element> CrossEntropy<'_, T> {
             logits: self.logit_map(),
             z_loss: self.z_loss,
             weighing: self.weighing(divisor, divisor),
+            traffic: self.exec.traffic::<T>(shape, 1 + pass.matrices()),
         };
         let PerRow { upstream, losses, .. } = per_row;
         let job = DenseJob { token, pass, targets, recipe, upstream, losses };

@@ -8,6 +8,7 @@ use super::planes_room::PlanesRoom;
 use super::room::Room;
 use super::sparse::Pass;
 use super::together::{rows_together, rows_with_room};
+use super::traffic::Traffic;
 use super::{Weighing, rounded, split_rows};
 use crate::elem::Float;
 use crate::isa::Token;
@@ -15,7 +16,7 @@ use crate::kernel::argmax::Largest;
 use crate::kernel::dense::{Entropy, Mass, Masses, OfTargets, SumsOfRows, SumsOfTile, Tile};
 use crate::kernel::gradient::Gradient;
 use crate::kernel::stats::{Ask, Stats};
-use crate::kernel::stats_rows::{AskRows, Seen};
+use crate::kernel::stats_rows::{AskRows, Far, Seen};
 use crate::loss::row::{self, LabelTerms, TOGETHER, TargetRows};
 use crate::par::{SUMS, Split, SumJob};
 use crate::view::{Io, Rows};
@@ -30,6 +31,7 @@ pub struct DenseRecipe<'a, E> {
     pub(crate) logits: LogitMap,
     pub(crate) z_loss: f64,
     pub(crate) weighing: Weighing,
+    pub(crate) traffic: Traffic,
 }
 
 /// A checked call: sums the losses and the z-losses.
@@ -155,11 +157,18 @@ impl<E: Float> DenseJob<'_, E> {
         let (start, count, width) = (rows.start, rows.len(), self.targets.classes());
         let targets = self.targets.split_at(start).1;
         let masses = recipe.masses_of_rows(token, targets, count, &mut rooms.masses);
+        let entropy = recipe.entropy();
+        // A logarithm gives the time for it, without one the exponentials do.
+        let asks_ahead = entropy == Entropy::OfShares;
+        let far = |logits: Rows<'_, E>| match asks_ahead {
+            true => Far::default(),
+            false => recipe.traffic.next_rows(logits.split_at(start).1, targets, count),
+        };
         let sums = |logits: Rows<'_, E>| {
             let logits = logits.split_at(start).1;
-            let (entropy, mut out) = (recipe.entropy(), [OfTargets::default(); TOGETHER]);
+            let mut out = [OfTargets::default(); TOGETHER];
             let rows = &mut out[..count];
-            token.run(SumsOfRows { logits, targets, masses, entropy, out: rows });
+            token.run(SumsOfRows { logits, targets, masses, entropy, asks_ahead, out: rows });
             (out, out.map(|of| Some(of.top)))
         };
         let ask = recipe.ask(None);
@@ -168,12 +177,14 @@ impl<E: Float> DenseJob<'_, E> {
         match &mut self.pass {
             Pass::LossOnly(logits) => {
                 (of_targets, read.tops) = sums(*logits);
-                let asked = AskRows::alone(start, count, ask, Some(&read.tops));
+                let alone = AskRows::alone(start, count, ask, Some(&read.tops));
+                let asked = AskRows { far: far(*logits), ..alone };
                 asked.of_rows(token, *logits, &mut Seen::none(), &mut others);
             }
             Pass::Gradient(io) if recipe.logits.softcap.is_none() => {
                 (of_targets, read.tops) = sums(io.source());
-                let asked = AskRows::alone(start, count, ask, Some(&read.tops));
+                let alone = AskRows::alone(start, count, ask, Some(&read.tops));
+                let asked = AskRows { far: far(io.source()), ..alone };
                 asked.into_rows(token, io, &mut others);
             }
             Pass::Gradient(io) => {
@@ -296,7 +307,7 @@ impl<E: Float> DenseRecipe<'_, E> {
         for (i, (x, t)) in x.chunks(E::TILE).zip(t.chunks(E::TILE)).enumerate() {
             let x = self.logits.tile(token, x, cap);
             let a = masses(token, &self.mass, t, i * E::TILE, room);
-            let tile = Tile { x, t, a, ahead: [size_of_val(t); 2] };
+            let tile = Tile { x, t, a, ahead: Some([size_of_val(t); 2]) };
             let of_tile = token.run(SumsOfTile { tile, max, entropy });
             for (sum, of_tile) in of.sums.iter_mut().zip(of_tile) {
                 *sum += of_tile;

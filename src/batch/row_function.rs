@@ -16,7 +16,7 @@ use crate::kernel::backward::{self, Dot};
 use crate::kernel::gradient::{Gradient, OfExps};
 use crate::kernel::log_prob::LogProb;
 use crate::kernel::stats::{Ask, Moments, Stats, StatsOf};
-use crate::kernel::stats_rows::{AskRows, Seen, StatsIntoRows, StatsOfRows};
+use crate::kernel::stats_rows::{AskRows, Far, Seen, StatsIntoRows, StatsOfRows};
 use crate::loss::row::{Ln, TOGETHER};
 use crate::par::{Job, Split};
 use crate::view::{Io, Rows};
@@ -63,7 +63,12 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
         for (block, out) in self.out.chunks_mut(TOGETHER).enumerate() {
             let start = block * TOGETHER;
             let rows = start..start + out.len();
-            read.read((token, self.traffic.from_memory), self.logits, rows, (parts, None));
+            read.read(
+                (token, self.traffic.from_memory),
+                self.logits,
+                rows,
+                (parts, Far::default()),
+            );
             for (i, out) in out.iter_mut().enumerate() {
                 *out = match read.stats[i].is_positive() {
                     true => E::from_f64(read.stats[i].max + read.log_sums[i]),
@@ -96,14 +101,14 @@ impl<E: Float> ReadRows<E> {
         (token, from_memory): (Token, bool),
         logits: Rows<'_, E>,
         rows: Range<usize>,
-        (parts, to_target): (usize, Option<usize>),
+        (parts, far): (usize, Far),
     ) {
         let ReadRows { seen, stats, log_sums } = self;
         let (start, count) = (rows.start, rows.len());
         let ask = Ask { from_memory, ..Ask::PLAIN };
         if logits.classes() <= E::TILE {
             let next = rows.end < logits.rows();
-            let rows = AskRows { start, count, ask, labels: None, next, to_target };
+            let rows = AskRows { start, count, ask, labels: None, next, far };
             token.run(StatsOfRows { logits, rows, seen, out: stats });
         } else {
             for (row, stats) in rows.zip(&mut *stats) {
@@ -196,13 +201,13 @@ impl<E: Float> MapJob<'_, E> {
     fn log_softmax(&mut self, rows: Range<usize>, parts: usize, read: &mut ReadRows<E>) {
         let MapJob { token, traffic, .. } = *self;
         let writes = Writes::past(traffic.past_caches);
-        let to_target = match writes {
-            Writes::Plain => traffic.to_far_target(&self.io),
-            Writes::PastCaches => None,
+        let far = match writes {
+            Writes::Plain => traffic.far_target(&self.io),
+            Writes::PastCaches => Far::default(),
         };
         self.ask_for_shared_lines(rows.clone());
         let source = self.io.source();
-        read.read((token, traffic.from_memory), source, rows.clone(), (parts, to_target));
+        read.read((token, traffic.from_memory), source, rows.clone(), (parts, far));
         for (row, (stats, log_sum)) in rows.zip(read.stats.iter().zip(read.log_sums)) {
             let mut io = self.io.row(row);
             if !stats.is_positive() {
@@ -235,8 +240,8 @@ impl<E: Float> MapJob<'_, E> {
     fn softmax_of_tiles(&mut self, rows: Range<usize>, read: &mut ReadRows<E>) {
         let stats = &mut read.stats;
         let (start, count) = (rows.start, rows.len());
-        let to_target = self.traffic.to_far_target(&self.io);
-        let asked = AskRows { to_target, ..AskRows::alone(start, count, Ask::PLAIN, None) };
+        let far = self.traffic.far_target(&self.io);
+        let asked = AskRows { far, ..AskRows::alone(start, count, Ask::PLAIN, None) };
         self.token.run(StatsIntoRows { io: &mut self.io, rows: asked, out: stats });
         for (row, stats) in rows.zip(stats) {
             let mut io = self.io.row(row);

@@ -13,7 +13,7 @@ use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::gradient::Gradient;
 use crate::kernel::stats::{Ask, Moments, Spread, Stats, StatsInto};
-use crate::kernel::stats_rows::{AskRows, Seen};
+use crate::kernel::stats_rows::{AskRows, Far, Seen};
 use crate::labels::Targets;
 use crate::loss::Sparse;
 use crate::loss::row::{LabelRows, LabelTerms, OfLabels, TOGETHER};
@@ -376,11 +376,11 @@ impl<'a, E: Float> SparseJob<'a, E> {
         let (all, _) = self.pass.shape();
         let (ask, start, count) = (self.recipe.ask(0), rows.start, rows.len());
         let labels = Some(&block.classes[..]);
-        let to_target = match &self.pass {
-            Pass::Gradient(io) => self.recipe.traffic.to_far_target(io),
-            Pass::LossOnly(_) => None,
+        let far = match &self.pass {
+            Pass::Gradient(io) => self.recipe.traffic.far_target(io),
+            Pass::LossOnly(_) => Far::default(),
         };
-        let asked = AskRows { start, count, ask, labels, next, to_target };
+        let asked = AskRows { start, count, ask, labels, next, far };
         let labels = match &mut self.pass {
             Pass::LossOnly(logits) => asked.of_rows(token, *logits, seen, stats),
             Pass::Gradient(io) if self.recipe.logits.softcap.is_none() => {

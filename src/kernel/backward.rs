@@ -33,7 +33,7 @@ impl<E: Float> Kernel<E> for Dot<'_, E> {
                 Some(p) => walk::sum2(
                     l,
                     (g, zeros),
-                    (&p[i * E::TILE..], zeros, size_of_val(g)),
+                    (&p[i * E::TILE..], zeros, Some(size_of_val(g))),
                     #[inline(always)]
                     |g, p| [r.mul(g, p)],
                 ),

@@ -79,9 +79,9 @@ pub(crate) struct Tile<'a, E> {
     pub(crate) x: &'a [E],
     pub(crate) t: &'a [E],
     pub(crate) a: &'a [E],
-    /// How many bytes behind the logits and the targets lie those that are read next: they are asked for where there is
+    /// How many bytes behind the logits and the targets lie those that are read next, if they are asked for: where there is
     /// time.
-    pub(crate) ahead: [usize; 2],
+    pub(crate) ahead: Option<[usize; 2]>,
 }
 
 /// What a divergence adds to `Σ a (max - x)` and `Σ a`.
@@ -112,7 +112,11 @@ impl<E: Float> Tile<'_, E> {
         let r = l.register();
         let (zero, top) = (r.splat(E::ZERO), r.splat(max));
         // Masses that are not the targets lie in a room of their own.
-        let to_next = distance(self.a, &self.t[..0]).wrapping_add(self.ahead[1]);
+        #[allow(clippy::manual_map, reason = "the closure of an option is not always inlined")]
+        let to_next = match self.ahead {
+            Some([_, ahead]) => Some(distance(self.a, &self.t[..0]).wrapping_add(ahead)),
+            None => None,
+        };
         let sums = walk::sum2(
             l,
             (self.x, Skip::past_the_end(max)),
@@ -128,7 +132,11 @@ impl<E: Float> Tile<'_, E> {
     /// look at four at a time: it is a loop of its own, and its polynomial goes by halves.
     #[inline(always)]
     fn shortfall_and_entropy<L: Lanes<E>>(self, l: L, max: E) -> [f64; 2] {
-        let Tile { x, t, ahead: [x_ahead, t_ahead], .. } = self;
+        let Tile { x, t, .. } = self;
+        let [x_ahead, t_ahead] = match self.ahead {
+            Some([x, t]) => [Some(x), Some(t)],
+            None => [None; 2],
+        };
         let r = l.register();
         let (zero, top) = (r.splat(E::ZERO), r.splat(max));
         let ln = LnTerm::new();
@@ -189,6 +197,8 @@ pub(crate) struct SumsOfRows<'a, E> {
     pub(crate) targets: Rows<'a, E>,
     pub(crate) masses: Rows<'a, E>,
     pub(crate) entropy: Entropy,
+    /// Whether as many rows behind these are asked for.
+    pub(crate) asks_ahead: bool,
     pub(crate) out: &'a mut [OfTargets<E>],
 }
 
@@ -197,7 +207,7 @@ impl<E: Float> Kernel<E> for SumsOfRows<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) {
-        let SumsOfRows { logits, targets, masses, entropy, out } = self;
+        let SumsOfRows { logits, targets, masses, entropy, asks_ahead, out } = self;
         for (row, out) in out.iter_mut().enumerate() {
             out.label = stats::max(l, logits.row(row), Skip::past_the_end(E::NEG_INFINITY));
         }
@@ -207,6 +217,7 @@ impl<E: Float> Kernel<E> for SumsOfRows<'_, E> {
         }
         let bytes = out.len().wrapping_mul(size_of::<E>());
         let ahead = [logits.stride().wrapping_mul(bytes), targets.stride().wrapping_mul(bytes)];
+        let ahead = if asks_ahead { Some(ahead) } else { None };
         for (row, out) in out.iter_mut().enumerate() {
             let (x, t, a) = (logits.row(row), targets.row(row), masses.row(row));
             out.label = x[out.top];

@@ -467,7 +467,7 @@ fn shortfall<E: Float, L: Lanes<E>>(
         let sums = walk::sum2(
             l,
             (x, skip),
-            (w, Skip { pad: E::ZERO, ..skip }, 0),
+            (w, Skip { pad: E::ZERO, ..skip }, None),
             #[inline(always)]
             |x, w| [r.select_eq(w, zero, zero, r.mul(w, r.sub(top, x))), w],
         );

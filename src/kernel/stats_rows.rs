@@ -24,8 +24,16 @@ pub(crate) struct AskRows<'a, E> {
     pub(crate) labels: Option<&'a [Option<usize>]>,
     /// Whether the row behind them is asked for next; then its label is behind theirs.
     pub(crate) next: bool,
-    /// Bytes from each row to where it will be written, if that is to be asked for while the row is summed.
-    pub(crate) to_target: Option<usize>,
+    pub(crate) far: Far,
+}
+
+/// What is far away and asked for while a row is summed: so many bytes from each of its elements.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Far {
+    /// Logits; if nothing is said, those of the next rows.
+    pub(crate) logits: Option<usize>,
+    /// Numbers of another matrix.
+    pub(crate) other: Option<usize>,
 }
 
 /// The largest logit of a row, less what that leaves out, found before its turn.
@@ -44,14 +52,14 @@ impl<E: Float> Seen<E> {
 }
 
 impl<'a, E: Float> AskRows<'a, E> {
-    /// Of rows by themselves: neither what is behind them nor where they will be written is looked at.
+    /// Of rows by themselves: neither what is behind them nor another matrix is looked at.
     pub(crate) fn alone(
         start: usize,
         count: usize,
         ask: Ask<'a, E>,
         labels: Option<&'a [Option<usize>]>,
     ) -> Self {
-        AskRows { start, count, ask, labels, next: false, to_target: None }
+        AskRows { start, count, ask, labels, next: false, far: Far::default() }
     }
 
     /// What is asked of a row, if it is read.
@@ -92,7 +100,7 @@ struct Turn<'a, E, V> {
 }
 
 /// Bytes that are read ahead of their use, in whole rows.
-const AHEAD: usize = FIRST_LEVEL / 4;
+pub(crate) const AHEAD: usize = FIRST_LEVEL / 4;
 
 /// Bytes of the smallest first-level cache there is.
 const FIRST_LEVEL: usize = 32 << 10;
@@ -119,14 +127,8 @@ fn stats<E: Float, L: Lanes<E>>(
         && bytes <= FIRST_LEVEL / of.in_use();
     let early = usize::from(bytes <= AHEAD && !beside);
     let rows_ahead = (AHEAD / bytes).max(1 + usize::from(bytes <= AHEAD)) + usize::from(beside);
-    let source = rows_ahead.wrapping_mul(stride);
-    #[allow(clippy::manual_map, reason = "the closure of an option is not always inlined")]
-    let target = match asked.to_target {
-        Some(distance) if bytes > AHEAD => Some(distance.wrapping_add(AHEAD)),
-        Some(distance) => Some(distance.wrapping_add((AHEAD / bytes).wrapping_mul(stride))),
-        None => None,
-    };
-    let ahead = Ahead { source, target };
+    let source = asked.far.logits.unwrap_or(rows_ahead.wrapping_mul(stride));
+    let ahead = Ahead { source, other: asked.far.other };
     // The first row whose largest logit is not known yet.
     let mut unknown = 0;
     if L::IS_REGISTER
@@ -215,8 +217,8 @@ impl<E: Float> RowSums<E> for Rows<'_, E> {
     }
 }
 
-/// They are left in the target, which is asked for ahead if it is far: a loop of its own, as that with the question in it
-/// has a register less.
+/// They are left in the target. Where another matrix is far it is a loop of its own: with the question in it, it has a
+/// register less.
 struct Into<'a, 'io, E, const FAR: bool>(&'a mut Io<'io, E>);
 
 impl<E: Float, const FAR: bool> RowSums<E> for Into<'_, '_, E, FAR> {
@@ -274,7 +276,7 @@ impl<E: Float, const FAR: bool> RowSums<E> for Into<'_, '_, E, FAR> {
     }
 }
 
-/// What is asked for, of which the target is far or not.
+/// What is asked for, of which another matrix is a part or not.
 #[inline(always)]
 fn of<const FAR: bool>(ahead: Ahead) -> Ahead {
     if FAR { ahead } else { Ahead::of_source(ahead.source) }
@@ -311,7 +313,7 @@ impl<E: Float> Kernel<E> for StatsIntoRows<'_, '_, E> {
     fn run<L: Lanes<E>>(self, l: L) {
         let StatsIntoRows { io, rows, out } = self;
         let seen = &mut Seen::none();
-        if rows.to_target.is_some() && L::Register::LANES > 1 {
+        if rows.far.other.is_some() && L::Register::LANES > 1 {
             stats(l, rows, Into::<_, true>(io), seen, out);
         } else {
             stats(l, rows, Into::<_, false>(io), seen, out);
