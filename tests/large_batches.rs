@@ -26,7 +26,7 @@ fn large<T: Num>(bytes: usize, classes: usize) {
     let mut alone = vec![T::of(0.0); classes];
     let view = |x| Rows::new(x, classes).expect("rows");
     type Call<T> = fn(Exec, Rows<'_, T>, &[u32], RowsMut<'_, T>);
-    let calls: [(&str, Call<T>); 4] = [
+    let calls: [(&str, Call<T>); 5] = [
         ("log_softmax", |exec, x, _, out| exec.log_softmax(x, out).expect("log_softmax")),
         ("softmax", |exec, x, _, out| exec.softmax(x, out).expect("softmax")),
         ("gradient", |exec, x, y, out| {
@@ -37,6 +37,10 @@ fn large<T: Num>(bytes: usize, classes: usize) {
             let loss = CrossEntropy::new().reduction(Reduction::Sum).exec(exec);
             let loss = loss.label_smoothing(0.125).scale(0.5);
             loss.loss_and_gradient(x, y, out).expect("gradient");
+        }),
+        ("dense gradient", |exec, x, _, out| {
+            let loss = CrossEntropy::new().reduction(Reduction::Sum).exec(exec);
+            loss.loss_and_gradient(x, x, out).expect("gradient");
         }),
     ];
     for path in paths() {

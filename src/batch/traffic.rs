@@ -34,7 +34,7 @@ impl Traffic {
         let bytes = source.classes() * size_of::<E>();
         let ahead = match AHEAD / bytes {
             0 => AHEAD,
-            rows => rows.wrapping_mul(source.stride() * size_of::<E>()),
+            rows => rows.wrapping_mul(source.stride()).wrapping_mul(size_of::<E>()),
         };
         Far { logits: None, other: between(source, target, ahead) }
     }
@@ -48,7 +48,7 @@ impl Traffic {
         targets: Rows<'_, E>,
         rows: usize,
     ) -> Far {
-        let ahead = rows.wrapping_mul(logits.stride() * size_of::<E>());
+        let ahead = rows.wrapping_mul(logits.stride()).wrapping_mul(size_of::<E>());
         match self.far {
             true => Far { logits: Some(ahead), other: between(logits, targets, ahead) },
             false => Far::default(),

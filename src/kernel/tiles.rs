@@ -71,7 +71,8 @@ impl<E: Float> Tiles<'_, E> {
         scale: E,
         exp: &ExpTerm<Register<E, L>>,
     ) -> f64 {
-        let ahead = size_of_val(self.source()) + LEAD;
+        let lead = if let Tiles::Into(RowIo::Apart(..)) = self { 0 } else { LEAD };
+        let ahead = size_of_val(self.source()) + lead;
         match self {
             Tiles::Read(x) => frame.sum(l, scale, exp, x, ahead),
             Tiles::Into(mut io) => frame.sum_into(l, scale, exp, &mut io, ahead),
@@ -125,7 +126,8 @@ impl<E: Float> Tiles<'_, E> {
 const AHEAD: usize = 4 << 10;
 
 /// The same of a tile that is read only once the sum is done: the last of it has to be there, too (Zen 5, 256 × 128256:
-/// the loss takes a fifth less than without, and no more than to read the logits).
+/// the loss takes a fifth less than without, and no more than to read the logits). Not where another matrix is fetched to
+/// be written: it would wait for these.
 const LEAD: usize = 8 << 10;
 
 #[inline(always)]
