@@ -13,7 +13,7 @@ mod map;
 
 pub(crate) use beside::{NextLargest, map_sum_beside, sum_beside};
 pub(crate) use map::{
-    WORTH_ALIGNING, Writes, get, map, map_both, map_out, map_two, map2, put, written,
+    CACHE_LINE, WORTH_ALIGNING, Writes, get, map, map_both, map_out, map_two, map2, put, written,
 };
 
 use crate::elem::{Float, Scratch};

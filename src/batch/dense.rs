@@ -158,8 +158,8 @@ impl<E: Float> DenseJob<'_, E> {
         let targets = self.targets.split_at(start).1;
         let masses = recipe.masses_of_rows(token, targets, count, &mut rooms.masses);
         let entropy = recipe.entropy();
-        // A logarithm gives the time for it, without one the exponentials do.
-        let asks_ahead = entropy == Entropy::OfShares;
+        // A logarithm gives the time for it, without one the exponentials do; not those of a target that is its own source.
+        let asks_ahead = entropy == Entropy::OfShares || recipe.logits.softcap.is_some();
         let far = |logits: Rows<'_, E>| match asks_ahead {
             true => Far::default(),
             false => recipe.traffic.next_rows(logits.split_at(start).1, targets, count),

@@ -16,7 +16,6 @@ use crate::kernel::tiles::{Append, PushTiles, Tiles, Total};
 use crate::kernel::tree::Tree;
 use crate::par::{self, Part};
 use crate::view::RowIo;
-use crate::walk::{self, Writes};
 
 /// The statistics of a row, from at most so many parts of it.
 pub(crate) fn stats<E: Float>(
@@ -95,8 +94,7 @@ impl<E: Float> Between<E> {
         stats_of_part(StatsOfPart { token, logits, row, start: 0, ask, tops }, parts)
     }
 
-    /// Turns what that left into the gradient, in at most so many parts. Past the caches [`walk::written`] must follow, unless
-    /// there were several parts.
+    /// Turns what that left into the gradient, in at most so many parts.
     pub(crate) fn gradient<'a>(
         &'a self,
         logits: (Token, &LogitMap),
@@ -108,9 +106,6 @@ impl<E: Float> Between<E> {
         map(parts, io, |io, start| {
             let gradient = gradient.part(start, start + io.source().len());
             self.gradient_of_part(logits, io, gradient, None, &mut CapRoom::default());
-            if parts > 1 {
-                walk::written(Writes::past(gradient.past_caches));
-            }
         });
     }
 

@@ -20,7 +20,7 @@ use crate::kernel::stats_rows::{AskRows, Far, Seen, StatsIntoRows, StatsOfRows};
 use crate::loss::row::{Ln, TOGETHER};
 use crate::par::{Job, Split};
 use crate::view::{Io, Rows};
-use crate::walk::{self, Writes};
+use crate::walk::{self, CACHE_LINE, Writes};
 use core::ops::Range;
 
 /// A checked call of log-sum-exp.
@@ -193,7 +193,9 @@ impl<E: Float> Job for MapJob<'_, E> {
             start = end;
         }
         // Once for all rows: to wait for it after each would take as long as some hundred logits.
-        walk::written(Writes::past(self.traffic.past_caches));
+        if let Map::LogSoftmax = self.map {
+            walk::written(Writes::past(self.traffic.past_caches));
+        }
     }
 }
 
@@ -225,13 +227,16 @@ impl<E: Float> MapJob<'_, E> {
         }
     }
 
-    /// A cache line that a row shares with the row before is written as all lines are of which not all is known.
+    /// A cache line that two rows share does not go past the caches, as not all of it is known.
     fn ask_for_shared_lines(&self, rows: Range<usize>) {
         if self.traffic.past_caches
             && let Io::Apart(_, target) = &self.io
         {
-            for row in rows {
-                prefetch(&target.as_rows().row(row)[..1], 0);
+            let target = target.as_rows();
+            for row in rows.map(|row| target.row(row)) {
+                if !row.as_ptr_range().end.addr().is_multiple_of(CACHE_LINE) {
+                    prefetch(&row[row.len() - 1..], 0);
+                }
             }
         }
     }

@@ -19,7 +19,6 @@ use crate::loss::Sparse;
 use crate::loss::row::{LabelRows, LabelTerms, OfLabels, TOGETHER};
 use crate::par::{SUMS, Split, SumJob};
 use crate::view::{Io, RowIo, Rows};
-use crate::walk::{self, Writes};
 use core::ops::Range;
 
 /// What a call reads and writes of size `rows × classes`.
@@ -269,7 +268,6 @@ impl<'a, E: Float> SparseJob<'a, E> {
             self.finish(start..end, parts, &group, rooms, &mut totals);
             start = end;
         }
-        walk::written(Writes::past(self.recipe.traffic.past_caches));
         totals
     }
 
@@ -377,8 +375,10 @@ impl<'a, E: Float> SparseJob<'a, E> {
         let (ask, start, count) = (self.recipe.ask(0), rows.start, rows.len());
         let labels = Some(&block.classes[..]);
         let far = match &self.pass {
-            Pass::Gradient(io) => self.recipe.traffic.far_target(io),
-            Pass::LossOnly(_) => Far::default(),
+            Pass::Gradient(io) if self.recipe.logits.softcap.is_none() => {
+                self.recipe.traffic.far_target(io)
+            }
+            _ => Far::default(),
         };
         let asked = AskRows { start, count, ask, labels, next, far };
         let labels = match &mut self.pass {

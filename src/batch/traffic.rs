@@ -24,8 +24,8 @@ impl Traffic {
     /// Of so little that it does not matter.
     pub(crate) const NEAR: Traffic = Traffic { far: false, from_memory: false, past_caches: false };
 
-    /// Where rows will be written, if that is far: some rows ahead of the one whose exponentials are summed. Rows in a core's
-    /// own cache would take a little longer for it; elsewhere a gradient takes a fifth less (AVX-512 on a Zen 5, 16 MB:
+    /// Where rows will be written, if that is far: some 8 KiB ahead of the exponentials that are summed. Rows in a core's own
+    /// cache would take a little longer for it; elsewhere a gradient takes a fifth less (AVX-512 on a Zen 5, 16 MB:
     /// 0.19 ns for a number, not 0.24), and log-softmax a quarter less (AVX2 on a Zen 3).
     pub(super) fn far_target<E: Float>(self, io: &Io<'_, E>) -> Far {
         let Some((source, target)) = io.apart().filter(|_| self.far) else {

@@ -219,9 +219,9 @@ impl<E: Float> RowSums<E> for Rows<'_, E> {
 
 /// They are left in the target. Where another matrix is far it is a loop of its own: with the question in it, it has a
 /// register less.
-struct Into<'a, 'io, E, const FAR: bool>(&'a mut Io<'io, E>);
+struct Kept<'a, 'io, E, const FAR: bool>(&'a mut Io<'io, E>);
 
-impl<E: Float, const FAR: bool> RowSums<E> for Into<'_, '_, E, FAR> {
+impl<E: Float, const FAR: bool> RowSums<E> for Kept<'_, '_, E, FAR> {
     #[inline(always)]
     fn rows(&self) -> Rows<'_, E> {
         self.0.source()
@@ -241,7 +241,7 @@ impl<E: Float, const FAR: bool> RowSums<E> for Into<'_, '_, E, FAR> {
             scale,
             exp,
             &mut self.0.row(row),
-            (of::<FAR>(ahead), room),
+            (asked_for::<FAR>(ahead), room),
             #[inline(always)]
             || {},
         )
@@ -263,7 +263,7 @@ impl<E: Float, const FAR: bool> RowSums<E> for Into<'_, '_, E, FAR> {
             scale,
             exp,
             &mut io,
-            (of::<FAR>(ahead), room),
+            (asked_for::<FAR>(ahead), room),
             #[inline(always)]
             || {
                 // Two for each that is summed: the result is a chain of operations, in whose time there are
@@ -278,7 +278,7 @@ impl<E: Float, const FAR: bool> RowSums<E> for Into<'_, '_, E, FAR> {
 
 /// What is asked for, of which another matrix is a part or not.
 #[inline(always)]
-fn of<const FAR: bool>(ahead: Ahead) -> Ahead {
+fn asked_for<const FAR: bool>(ahead: Ahead) -> Ahead {
     if FAR { ahead } else { Ahead::of_source(ahead.source) }
 }
 
@@ -314,9 +314,9 @@ impl<E: Float> Kernel<E> for StatsIntoRows<'_, '_, E> {
         let StatsIntoRows { io, rows, out } = self;
         let seen = &mut Seen::none();
         if rows.far.other.is_some() && L::Register::LANES > 1 {
-            stats(l, rows, Into::<_, true>(io), seen, out);
+            stats(l, rows, Kept::<_, true>(io), seen, out);
         } else {
-            stats(l, rows, Into::<_, false>(io), seen, out);
+            stats(l, rows, Kept::<_, false>(io), seen, out);
         }
     }
 }

@@ -148,7 +148,7 @@ fn map_partial<E: Float, R: Lanes<E>>(
 }
 
 /// Bytes that go to memory at once.
-const CACHE_LINE: usize = 64;
+pub(crate) const CACHE_LINE: usize = 64;
 
 /// `target[i] = f(source[i], y[i])`
 #[inline(always)]
