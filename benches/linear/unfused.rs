@@ -44,7 +44,7 @@ impl Unfused {
     /// After a run: the gradient of the input as the head adds it up, a sum over each half of the classes.
     pub fn input_gradient_in_halves(&self, data: &Data) -> Vec<f32> {
         let (n, d, c) = (data.shape.n, data.shape.d, data.shape.c);
-        let half = c / 2 / 64 * 64;
+        let half = c / 2 / 256 * 256;
         let sum = |from: usize, k: usize| {
             let mut to = vec![0.0; n * d];
             let (g, w) = (Factor(&self.logits[from..], c, 1), Factor(&data.w[from * d..], d, 1));
