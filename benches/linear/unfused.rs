@@ -41,7 +41,8 @@ impl Unfused {
 }
 
 impl Unfused {
-    /// After a run: the gradient of the input as the head adds it up, a sum over each half of the classes.
+    /// After a run: the gradient of the input as the head adds it up, a sum over each half of the classes, cut at a multiple
+    /// of 256 as docs/linear.md says.
     pub fn input_gradient_in_halves(&self, data: &Data) -> Vec<f32> {
         let (n, d, c) = (data.shape.n, data.shape.d, data.shape.c);
         let half = c / 2 / 256 * 256;
