@@ -235,7 +235,7 @@ impl<E: Float> MapJob<'_, E> {
             let target = target.as_rows();
             for row in rows.map(|row| target.row(row)) {
                 if !row.as_ptr_range().end.addr().is_multiple_of(CACHE_LINE) {
-                    prefetch(&row[row.len() - 1..], 0);
+                    prefetch(&row[row.len() - 1..], 1, 0);
                 }
             }
         }

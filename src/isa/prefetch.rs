@@ -8,17 +8,17 @@ pub(crate) fn distance<E>(from: &[E], to: &[E]) -> usize {
     to.as_ptr_range().end.addr().wrapping_sub(from.as_ptr().addr())
 }
 
-/// Asks for what lies so many bytes behind the elements `x`, a cache line for every 64 of theirs; memory that does not
-/// exist is no error. Nothing where the language has no such instruction.
+/// Asks for so many bytes at some distance from the first of the elements `x`, a cache line for every 64 of them; memory
+/// that does not exist is no error. Nothing where the language has no such instruction.
 #[inline(always)]
-pub(crate) fn prefetch<E>(x: &[E], distance: usize) {
+pub(crate) fn prefetch<E>(x: &[E], bytes: usize, distance: usize) {
     #[cfg(target_arch = "x86_64")]
-    for line in (0..size_of_val(x)).step_by(64) {
+    for line in (0..bytes).step_by(64) {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         let address = x.as_ptr().cast::<i8>().wrapping_add(distance.wrapping_add(line));
         // SAFETY: a hint: the address is never dereferenced.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (x, distance);
+    let _ = (x, bytes, distance);
 }

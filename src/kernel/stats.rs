@@ -314,19 +314,18 @@ impl<E: Float> Frame<E> {
         x: &[E],
         ahead: usize,
     ) -> f64 {
-        let room = &mut walk::room();
         self.sum_and(
             l,
             scale,
             exp,
             x,
-            (Ahead::of_source(ahead), room),
+            Ahead::of_source(ahead),
             #[inline(always)]
             || {},
         )
     }
 
-    /// The same; behind each block there is something else to do.
+    /// The same; beside the blocks there is something else to do.
     #[inline(always)]
     pub(super) fn sum_and<L: Lanes<E>>(
         &self,
@@ -334,8 +333,8 @@ impl<E: Float> Frame<E> {
         scale: E,
         exp: &ExpTerm<Register<E, L>>,
         x: &[E],
-        (ahead, room): (Ahead, &mut walk::Room<E>),
-        behind: impl FnMut(),
+        ahead: Ahead,
+        beside: impl FnMut(),
     ) -> f64 {
         let r = l.register();
         let (reference, by) = (r.splat(self.reference), r.splat(scale));
@@ -347,8 +346,7 @@ impl<E: Float> Frame<E> {
                 self.skip,
                 #[inline(always)]
                 |x| [exp.of(r, r.sub(reference, x))],
-                room,
-                behind,
+                beside,
             )
         } else {
             walk::sum_and(
@@ -358,8 +356,7 @@ impl<E: Float> Frame<E> {
                 self.skip,
                 #[inline(always)]
                 |x| [exp.of(r, r.mul(by, r.sub(reference, x)))],
-                room,
-                behind,
+                beside,
             )
         };
         l.fold_add(sum).to_f64()
@@ -375,19 +372,18 @@ impl<E: Float> Frame<E> {
         io: &mut RowIo<'_, E>,
         ahead: usize,
     ) -> f64 {
-        let room = &mut walk::room();
         self.sum_into_and(
             l,
             scale,
             exp,
             io,
-            (Ahead::of_source(ahead), room),
+            Ahead::of_source(ahead),
             #[inline(always)]
             || {},
         )
     }
 
-    /// The same; behind each block there is something else to do.
+    /// The same; beside the blocks there is something else to do.
     #[inline(always)]
     pub(super) fn sum_into_and<L: Lanes<E>>(
         &self,
@@ -395,8 +391,8 @@ impl<E: Float> Frame<E> {
         scale: E,
         exp: &ExpTerm<Register<E, L>>,
         io: &mut RowIo<'_, E>,
-        (ahead, room): (Ahead, &mut walk::Room<E>),
-        behind: impl FnMut(),
+        ahead: Ahead,
+        beside: impl FnMut(),
     ) -> f64 {
         let r = l.register();
         let (reference, by) = (r.splat(self.reference), r.splat(scale));
@@ -408,8 +404,7 @@ impl<E: Float> Frame<E> {
                 self.skip,
                 #[inline(always)]
                 |x| [exp.of(r, r.sub(reference, x))],
-                room,
-                behind,
+                beside,
             )
         } else {
             walk::map_sum_and(
@@ -419,8 +414,7 @@ impl<E: Float> Frame<E> {
                 self.skip,
                 #[inline(always)]
                 |x| [exp.of(r, r.mul(by, r.sub(reference, x)))],
-                room,
-                behind,
+                beside,
             )
         };
         l.fold_add(sum).to_f64()

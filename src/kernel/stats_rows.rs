@@ -96,7 +96,6 @@ struct Turn<'a, E, V> {
     scale: E,
     exp: &'a ExpTerm<V>,
     ahead: Ahead,
-    room: &'a mut walk::Room<E>,
 }
 
 /// Bytes that are read ahead of their use, in whole rows.
@@ -117,7 +116,7 @@ fn stats<E: Float, L: Lanes<E>>(
     seen: &mut Seen<E>,
     out: &mut [Stats],
 ) {
-    let (exp, mut room) = (ExpTerm::new(l.register()), walk::room());
+    let exp = ExpTerm::new(l.register());
     let classes = of.rows().classes();
     let bytes = classes.max(1) * size_of::<E>();
     let stride = of.rows().stride().wrapping_mul(size_of::<E>());
@@ -148,8 +147,8 @@ fn stats<E: Float, L: Lanes<E>>(
         if let Some(i) = next.checked_sub(early)
             && let Some(ask) = asked.of(i)
         {
-            let (row, scale, exp, room) = (asked.start + i, ask.scale, &exp, &mut room);
-            let turn = Turn { frame: Frame::of(out[i], ask), scale, exp, ahead, room };
+            let (row, scale, exp) = (asked.start + i, ask.scale, &exp);
+            let turn = Turn { frame: Frame::of(out[i], ask), scale, exp, ahead };
             if beside
                 && i + 1 < asked.count + usize::from(asked.next)
                 && let Some(ask) = asked.of(i + 1)
@@ -182,13 +181,13 @@ impl<E: Float> RowSums<E> for Rows<'_, E> {
 
     #[inline(always)]
     fn sum<L: Lanes<E>>(&mut self, l: L, row: usize, turn: Turn<'_, E, Register<E, L>>) -> f64 {
-        let Turn { frame, scale, exp, ahead, room } = turn;
+        let Turn { frame, scale, exp, ahead } = turn;
         frame.sum_and(
             l,
             scale,
             exp,
             self.row(row),
-            (ahead, room),
+            ahead,
             #[inline(always)]
             || {},
         )
@@ -202,14 +201,16 @@ impl<E: Float> RowSums<E> for Rows<'_, E> {
         turn: Turn<'_, E, Register<E, L>>,
         next: Skip<E>,
     ) -> (f64, E) {
-        let Turn { frame, scale, exp, ahead, room } = turn;
-        let mut largest = NextLargest::of(l, self.row(row + 1), next);
+        let Turn { frame, scale, exp, ahead } = turn;
+        let mut largest = NextLargest::<_, _, 1>::of(l, self.row(row + 1), next);
+        // One ahead: where the row ends with a block, too, the result is there before the sum is.
+        largest.step(l);
         let sum = frame.sum_and(
             l,
             scale,
             exp,
             self.row(row),
-            (ahead, room),
+            ahead,
             #[inline(always)]
             || largest.step(l),
         );
@@ -235,13 +236,13 @@ impl<E: Float, const FAR: bool> RowSums<E> for Kept<'_, '_, E, FAR> {
 
     #[inline(always)]
     fn sum<L: Lanes<E>>(&mut self, l: L, row: usize, turn: Turn<'_, E, Register<E, L>>) -> f64 {
-        let Turn { frame, scale, exp, ahead, room } = turn;
+        let Turn { frame, scale, exp, ahead } = turn;
         frame.sum_into_and(
             l,
             scale,
             exp,
             &mut self.0.row(row),
-            (asked_for::<FAR>(ahead), room),
+            asked_for::<FAR>(ahead),
             #[inline(always)]
             || {},
         )
@@ -255,22 +256,19 @@ impl<E: Float, const FAR: bool> RowSums<E> for Kept<'_, '_, E, FAR> {
         turn: Turn<'_, E, Register<E, L>>,
         next: Skip<E>,
     ) -> (f64, E) {
-        let Turn { frame, scale, exp, ahead, room } = turn;
+        let Turn { frame, scale, exp, ahead } = turn;
         let (mut io, x) = self.0.row_and_next(row);
-        let mut largest = NextLargest::of(l, x, next);
+        // Two blocks for each that is summed: the result is a chain of operations, in whose time there are exponentials to
+        // compute yet.
+        let mut largest = NextLargest::<_, _, 2>::of(l, x, next);
         let sum = frame.sum_into_and(
             l,
             scale,
             exp,
             &mut io,
-            (asked_for::<FAR>(ahead), room),
+            asked_for::<FAR>(ahead),
             #[inline(always)]
-            || {
-                // Two for each that is summed: the result is a chain of operations, in whose time there are
-                // exponentials to compute yet.
-                largest.step(l);
-                largest.step(l);
-            },
+            || largest.step(l),
         );
         (sum, largest.finish(l))
     }

@@ -1,9 +1,8 @@
 //! Sums over whole blocks of a row, and beside each block something else: what computes and what reads take turns so
 //! often that the CPU does both at the same time.
 
-use super::{
-    BLOCK, CHAINS, Skip, ask_ahead, in_blocks, largest_from, largest_of_whole, whole_block,
-};
+use super::blocks::{in_blocks, whole_block};
+use super::{BLOCK, CHAINS, Skip, ask_ahead, largest_from, largest_of_whole};
 use crate::elem::Float;
 use crate::isa::{Lanes, Register};
 use crate::view::RowIo;
@@ -95,63 +94,80 @@ pub(crate) fn map_sum_beside<E: Float, L: Lanes<E>>(
     sum
 }
 
-/// The largest element of the row that is summed next, found beside the sum of this one.
-pub(crate) struct NextLargest<'a, E, V> {
+/// The largest element of the row that is summed next, found beside the sum of this one: so many blocks at a time, and
+/// what is left of them at the row's end and at the element left out in one step for each of the two.
+pub(crate) struct NextLargest<'a, E, V, const BLOCKS: usize> {
     x: &'a [E],
     skip: Skip<E>,
     tops: [V; CHAINS],
-    /// How many elements were looked at.
+    /// From where to where whole blocks are looked at next.
     at: usize,
-    /// Once that is all of them.
-    max: E,
+    end: usize,
+    /// Once all were looked at.
+    max: Option<E>,
 }
 
-impl<'a, E: Float, V: Copy> NextLargest<'a, E, V> {
+impl<'a, E: Float, V: Copy, const BLOCKS: usize> NextLargest<'a, E, V, BLOCKS> {
     #[inline(always)]
     pub(crate) fn of<L: Lanes<E, V = V>>(l: L, x: &'a [E], skip: Skip<E>) -> Self {
-        let none = E::NEG_INFINITY;
-        NextLargest { x, skip, tops: [l.splat(none); CHAINS], at: 0, max: none }
+        let tops = [l.splat(E::NEG_INFINITY); CHAINS];
+        let before = skip.excluded.unwrap_or(x.len());
+        let end = before - before % (BLOCKS * BLOCK * L::LANES);
+        NextLargest { x, skip, tops, at: 0, end, max: None }
     }
 
-    /// Looks at a block.
+    /// Looks at so many blocks, or at what is between them.
     #[inline(always)]
     pub(crate) fn step<L: Lanes<E, V = V>>(&mut self, l: L) {
-        let (start, end) = (self.at, self.x.len().min(self.at + BLOCK * L::LANES));
-        if start == end {
-            return;
-        }
-        let block = &self.x[start..end];
-        self.tops = if block.len() == BLOCK * L::LANES && self.skip.none_in(start, end) {
-            largest_of_whole(
+        let run = BLOCKS * BLOCK * L::LANES;
+        if self.at < self.end {
+            let run = &self.x[self.at..][..run];
+            self.tops = largest_of_whole(
                 l,
-                &block[..BLOCK * L::LANES],
+                run,
                 self.tops,
                 #[inline(always)]
                 |x| x,
-            )
-        } else {
-            largest_from(
-                l,
-                block,
-                self.skip.part(start, end),
-                self.tops,
-                #[inline(always)]
-                |x| x,
-            )
-        };
-        self.at = end;
-        if end == self.x.len() {
-            // Adding 0 turns -0 into 0, which of the two a maximum returns depends on the CPU.
-            self.max = l.fold_max(l.max(self.tops[0], self.tops[1])) + E::ZERO;
+            );
+            self.at += run.len();
+        } else if self.max.is_none() {
+            self.rest(l);
         }
     }
 
-    /// The largest, after so many steps as the sum has blocks.
+    /// Looks at what is behind those blocks, up to the next ones or the end.
+    #[inline(always)]
+    fn rest<L: Lanes<E, V = V>>(&mut self, l: L) {
+        let run = BLOCKS * BLOCK * L::LANES;
+        let start = self.at;
+        let end = match self.skip.excluded {
+            Some(i) if i >= start => self.x.len().min(i - i % L::LANES + L::LANES),
+            _ => self.x.len(),
+        };
+        self.tops = largest_from(
+            l,
+            &self.x[start..end],
+            self.skip.part(start, end),
+            self.tops,
+            #[inline(always)]
+            |x| x,
+        );
+        self.at = end;
+        self.end = end + (self.x.len() - end) / run * run;
+        if end == self.x.len() {
+            // Adding 0 turns -0 into 0, which of the two a maximum returns depends on the CPU.
+            self.max = Some(l.fold_max(l.max(self.tops[0], self.tops[1])) + E::ZERO);
+        }
+    }
+
+    /// The largest, whatever was looked at before.
     #[inline(always)]
     pub(crate) fn finish<L: Lanes<E, V = V>>(mut self, l: L) -> E {
-        while self.at < self.x.len() {
+        loop {
+            if let Some(max) = self.max {
+                return max;
+            }
             self.step(l);
         }
-        self.max
     }
 }

@@ -1,4 +1,4 @@
-//! An element that a sum leaves out, in a block of which all others count.
+//! An element that a sum leaves out.
 //!
 //! The block is read where it lies, like all others; then the sum of one lane is put right. Its terms are computed
 //! once more, side by side: that takes as long as two registers do, where a copy of the block without the element takes
@@ -17,24 +17,24 @@ pub(super) struct LeftOut<E, const N: usize> {
 }
 
 impl<E: Float, const N: usize> LeftOut<E, N> {
-    /// Of the element of `x` that is left out, and what is left out of its last block, if that is none of a whole one.
+    /// Of the element of `x` that is left out.
     #[inline(always)]
     pub(super) fn of<L: Lanes<E>>(
         l: L,
         x: &[E],
         skip: Skip<E>,
         f: impl Fn(Register<E, L>) -> [Register<E, L>; N],
-    ) -> (Self, Skip<E>) {
+    ) -> Self {
         let none = LeftOut { start: usize::MAX, lane: E::ZERO, sums: [E::ZERO; N] };
-        let Some(i) = skip.excluded else { return (none, skip) };
-        let len = BLOCK * L::LANES;
-        let start = i - i % len;
-        let Some(block) = x.get(start..start + len) else { return (none, skip) };
+        let Some(i) = skip.excluded else { return none };
+        let start = i - i % (BLOCK * L::LANES);
         let (vector, lane) = ((i - start) / L::LANES, i % L::LANES);
         let mut of_lane = [skip.pad; MOST_LANES];
-        for k in 0..BLOCK {
-            if k != vector {
-                of_lane[k] = block[k * L::LANES + lane];
+        for (k, of_vector) in of_lane[..BLOCK].iter_mut().enumerate() {
+            if k != vector
+                && let Some(x) = x.get(start + k * L::LANES + lane)
+            {
+                *of_vector = *x;
             }
         }
         let (r, lanes) = (l.register(), L::Register::LANES);
@@ -56,7 +56,7 @@ impl<E: Float, const N: usize> LeftOut<E, N> {
             }
         }
         let lane = E::LANE_NUMBERS[lane];
-        (LeftOut { start, lane, sums }, Skip::past_the_end(skip.pad))
+        LeftOut { start, lane, sums }
     }
 
     /// Whether it is in the block that starts there.
