@@ -1,5 +1,6 @@
-//! The only loops over the elements of a row: virtual vectors in order, then one padded tail. Those whose results are
-//! elements, each of one, are in [`map`](mod@map).
+//! The only loops over the elements of a row: whole vectors in order, then what is left in partial ones. A maximum is
+//! here; those whose results are elements, each of one, are in [`map`](mod@map), sums in [`sums`], of two rows in
+//! [`pairs`], and what goes on during a sum in [`beside`].
 //!
 //! What is done to the elements is a closure on one register ([`Lanes::Register`]); only what is so short
 //! that its latency must be hidden by hand, a maximum, works on whole virtual vectors.

@@ -8,8 +8,8 @@ pub(crate) fn distance<E>(from: &[E], to: &[E]) -> usize {
     to.as_ptr_range().end.addr().wrapping_sub(from.as_ptr().addr())
 }
 
-/// Asks for so many bytes at some distance from the first of the elements `x`, a cache line for every 64 of them; memory
-/// that does not exist is no error. Nothing where the language has no such instruction.
+/// Asks for so many bytes at some distance from the first of the elements `x`, a cache line at a time; memory that does
+/// not exist is no error. Nothing where the language has no such instruction.
 #[inline(always)]
 pub(crate) fn prefetch<E>(x: &[E], bytes: usize, distance: usize) {
     #[cfg(target_arch = "x86_64")]

@@ -6,14 +6,14 @@ use crate::elem::{Float, Scratch};
 use crate::isa::{Lanes, MOST_LANES, Register};
 use core::hint::black_box;
 
-/// Elements of a block of [`sum`]: of as many vectors as one accumulator takes.
+/// Elements of a block of [`sum2`]: of as many vectors as one accumulator takes.
 const MOST_ELEMENTS: usize = BLOCK * MOST_LANES;
 
 /// Room for a block that is not read where it lies, as it ends within the row or has an element left out: one
 /// loop serves all blocks.
 type Room<E> = Scratch<E, MOST_ELEMENTS>;
 
-/// An empty one. To clear it takes as long as to store a block: rows after one another share one.
+/// An empty one.
 #[inline(always)]
 fn room<E: Float>() -> Room<E> {
     Scratch([E::ZERO; MOST_ELEMENTS])

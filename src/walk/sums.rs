@@ -1,8 +1,8 @@
 //! Sums over the elements of a row: whole blocks, and one in partial registers where the row ends.
 //!
 //! These loops are what most operations take most of their time in, and with AVX-512 the number of instructions is that
-//! time: whole blocks are a loop with nothing else in it, an element left out is put right behind its block, and what is
-//! done beside the blocks takes whole blocks, too (Zen 5, 64 × 1000: a softmax row is 2,100 instructions, of which 1,000
+//! time: whole blocks are a loop of their own, the sum of a block with an element left out is put right behind it, and
+//! what is done beside the blocks takes whole blocks, too (Zen 5, 64 × 1000: a softmax row is 2,100 instructions, of which 1,000
 //! are exponentials, and takes a tenth less than with a copy of its last block padded).
 
 use super::blocks::{BlockSums, part_of_block, whole_block};
@@ -53,7 +53,7 @@ pub(crate) fn sum<E: Float, L: Lanes<E>, const N: usize>(
     )
 }
 
-/// The same; beside the blocks there is something else to do, in a step behind each whole one and one more.
+/// The same; beside the blocks there is something else to do: a step behind each whole one, and one before what is left.
 #[inline(always)]
 pub(crate) fn sum_and<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
@@ -113,8 +113,8 @@ pub(crate) fn sum_and<E: Float, L: Lanes<E>, const N: usize>(
     sums.total(l)
 }
 
-/// `target[i]` is the first of `f(source[i])`; returns the sums of all `f`, added as in [`sum`]. What lies `ahead`
-/// bytes further in the source is asked for.
+/// `target[i]` is the first of `f(source[i])`, and 0 where an element is left out; returns the sums of all `f`, added as in
+/// [`sum`]: for the pad, `f` must be 0. What lies `ahead` bytes further in the source is asked for.
 #[inline(always)]
 pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
@@ -134,7 +134,7 @@ pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
     )
 }
 
-/// The same; beside the blocks there is something else to do, in a step behind each whole one and one more.
+/// The same; beside the blocks there is something else to do: a step behind each whole one, and one before what is left.
 #[inline(always)]
 pub(crate) fn map_sum_and<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
@@ -145,7 +145,6 @@ pub(crate) fn map_sum_and<E: Float, L: Lanes<E>, const N: usize>(
     mut beside: impl FnMut(),
 ) -> [L::V; N] {
     let r = l.register();
-    let excluded = skip.excluded;
     let (classes, left_out) = (io.source().len(), LeftOut::of(l, io.source(), skip, f));
     let mut sums = BlockSums::none(l);
     let len = BLOCK * L::LANES;
@@ -208,7 +207,7 @@ pub(crate) fn map_sum_and<E: Float, L: Lanes<E>, const N: usize>(
         }
         sums.add(l, of_block, false);
     }
-    if let Some(i) = excluded {
+    if let Some(i) = skip.excluded {
         io.target()[i] = E::ZERO;
     }
     sums.total(l)
