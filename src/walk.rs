@@ -129,38 +129,10 @@ impl<E: Float> Skip<E> {
         Skip { excluded: None, pad }
     }
 
-    /// Whether all elements from `start` to `end` are read.
-    #[inline(always)]
-    fn none_in(self, start: usize, end: usize) -> bool {
-        let i = self.excluded.unwrap_or(usize::MAX);
-        i < start || i >= end
-    }
-
     /// The same in the elements from `start` to `end`.
     #[inline(always)]
     fn part(self, start: usize, end: usize) -> Self {
         Skip { excluded: within(self.excluded, start, end), ..self }
-    }
-
-    /// The register of `x` at index `at`.
-    #[inline(always)]
-    pub(crate) fn read<R: Lanes<E>>(self, r: R, x: &[E], at: usize) -> R::V {
-        let rest = x.get(at..).unwrap_or(&[]);
-        let v = if rest.len() >= R::LANES {
-            r.load(&rest[..R::LANES])
-        } else if rest.is_empty() {
-            r.splat(self.pad)
-        } else {
-            r.load_padded(rest, self.pad)
-        };
-        match self.excluded {
-            Some(i) if i >= at && i - at < R::LANES => {
-                let lanes = r.load(&E::LANE_NUMBERS[..R::LANES]);
-                let lane = r.splat(E::LANE_NUMBERS[i - at]);
-                r.select_eq(lanes, lane, r.splat(self.pad), v)
-            }
-            _ => v,
-        }
     }
 }
 

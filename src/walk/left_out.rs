@@ -59,19 +59,15 @@ impl<E: Float, const N: usize> LeftOut<E, N> {
         LeftOut { start, lane, sums }
     }
 
-    /// Whether it is in the block that starts there.
+    /// The sums of the block that starts there, without the element if that is in it.
     #[inline(always)]
-    pub(super) fn is_in(&self, start: usize) -> bool {
-        start == self.start
-    }
-
-    /// The sums of that block, from those with the element.
-    #[inline(always)]
-    pub(super) fn settle<L: Lanes<E>>(&self, l: L, mut sums: [L::V; N]) -> [L::V; N] {
-        let (lanes, lane) = (l.load(E::LANE_NUMBERS), l.splat(self.lane));
-        let settled = &self.sums;
-        for n in 0..N {
-            sums[n] = l.select_eq(lanes, lane, l.splat(settled[n]), sums[n]);
+    pub(super) fn settle<L: Lanes<E>>(&self, l: L, start: usize, mut sums: [L::V; N]) -> [L::V; N] {
+        if start == self.start {
+            let (lanes, lane) = (l.load(E::LANE_NUMBERS), l.splat(self.lane));
+            let settled = &self.sums;
+            for n in 0..N {
+                sums[n] = l.select_eq(lanes, lane, l.splat(settled[n]), sums[n]);
+            }
         }
         sums
     }

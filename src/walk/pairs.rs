@@ -20,6 +20,34 @@ fn room<E: Float>() -> Room<E> {
 }
 
 impl<E: Float> Skip<E> {
+    /// Whether all elements from `start` to `end` are read.
+    #[inline(always)]
+    fn none_in(self, start: usize, end: usize) -> bool {
+        let i = self.excluded.unwrap_or(usize::MAX);
+        i < start || i >= end
+    }
+
+    /// The register of `x` at index `at`.
+    #[inline(always)]
+    fn read<R: Lanes<E>>(self, r: R, x: &[E], at: usize) -> R::V {
+        let rest = x.get(at..).unwrap_or(&[]);
+        let v = if rest.len() >= R::LANES {
+            r.load(&rest[..R::LANES])
+        } else if rest.is_empty() {
+            r.splat(self.pad)
+        } else {
+            r.load_padded(rest, self.pad)
+        };
+        match self.excluded {
+            Some(i) if i >= at && i - at < R::LANES => {
+                let lanes = r.load(&E::LANE_NUMBERS[..R::LANES]);
+                let lane = r.splat(E::LANE_NUMBERS[i - at]);
+                r.select_eq(lanes, lane, r.splat(self.pad), v)
+            }
+            _ => v,
+        }
+    }
+
     /// The elements of `x` from `start` to `end`, and pads; `None` if no pad is needed.
     #[inline(always)]
     fn padded<'b, L: Lanes<E>>(
