@@ -13,10 +13,11 @@ use crate::elem::Float;
 use crate::isa::{Token, prefetch};
 use crate::kernel::across_functions::Function;
 use crate::kernel::backward::{self, Dot};
-use crate::kernel::gradient::{Gradient, OfExps};
+use crate::kernel::gradient::Gradient;
 use crate::kernel::log_prob::LogProb;
+use crate::kernel::softmax::Softmax;
 use crate::kernel::stats::{Ask, Moments, Stats, StatsOf};
-use crate::kernel::stats_rows::{AskRows, Far, Seen, StatsIntoRows, StatsOfRows};
+use crate::kernel::stats_rows::{AskRows, Far, Seen, StatsOfRows};
 use crate::loss::row::{Ln, TOGETHER};
 use crate::par::{Job, Split};
 use crate::view::{Io, Rows};
@@ -180,6 +181,13 @@ impl<E: Float> Job for MapJob<'_, E> {
             return;
         }
         let (rows, classes) = self.io.shape();
+        if let Map::Softmax = self.map
+            && classes <= E::TILE
+        {
+            let far = self.traffic.far_target(&self.io).other;
+            token.run(Softmax { io: &mut self.io, far });
+            return;
+        }
         let together = rows_together::<E>(classes);
         let mut read = ReadRows::default();
         let mut start = 0;
@@ -187,8 +195,7 @@ impl<E: Float> Job for MapJob<'_, E> {
             let end = rows.min(start + together);
             match self.map {
                 Map::LogSoftmax => self.log_softmax(start..end, parts, &mut read),
-                Map::Softmax if classes > E::TILE => self.softmax(start..end, parts),
-                Map::Softmax => self.softmax_of_tiles(start..end, &mut read),
+                Map::Softmax => self.softmax(start..end, parts),
             }
             start = end;
         }
@@ -241,25 +248,7 @@ impl<E: Float> MapJob<'_, E> {
         }
     }
 
-    /// The exponentials are kept and scaled.
-    fn softmax_of_tiles(&mut self, rows: Range<usize>, read: &mut ReadRows<E>) {
-        let stats = &mut read.stats;
-        let (start, count) = (rows.start, rows.len());
-        let far = self.traffic.far_target(&self.io);
-        let asked = AskRows { far, ..AskRows::alone(start, count, Ask::PLAIN, None) };
-        self.token.run(StatsIntoRows { io: &mut self.io, rows: asked, out: stats });
-        for (row, stats) in rows.zip(stats) {
-            let mut io = self.io.row(row);
-            if stats.is_positive() {
-                let map = Gradient::scaled(1.0 / stats.sum);
-                self.token.run(OfExps { map, row: io.target(), slope: None });
-            } else {
-                io.target().fill(E::NAN);
-            }
-        }
-    }
-
-    /// The same of rows of several tiles.
+    /// Of rows of several tiles.
     fn softmax(&mut self, rows: Range<usize>, parts: usize) {
         let MapJob { token, traffic: Traffic { past_caches, from_memory, .. }, .. } = *self;
         let logits = (token, &LogitMap::PLAIN);

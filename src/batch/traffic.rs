@@ -2,7 +2,8 @@
 
 use crate::elem::Float;
 use crate::isa::distance;
-use crate::kernel::stats_rows::{AHEAD, Far};
+use crate::kernel::look_ahead::AHEAD;
+use crate::kernel::stats_rows::Far;
 use crate::view::{Io, Rows};
 use crate::walk::WORTH_ALIGNING;
 

@@ -5,12 +5,13 @@
 //! turns in short steps, so that the CPU does both at the same time and its own prefetching keeps up; on a Zen 4 a row's
 //! cache lines arrive while the one before it is summed, whether they come from the second-level cache or the third.
 
-use super::stats::{Ask, Frame, Stats, skip};
+use super::look_ahead::{LookAhead, Next};
+use super::stats::{self, Ask, Frame, Stats, skip};
 use crate::elem::Float;
 use crate::elementary::ExpTerm;
 use crate::isa::{Kernel, Lanes, Register};
 use crate::view::{Io, Rows};
-use crate::walk::{self, Ahead, NextLargest, Skip};
+use crate::walk::{Ahead, NextLargest, Skip};
 
 /// Which rows, and what is asked of them.
 #[derive(Clone, Copy)]
@@ -39,7 +40,7 @@ pub(crate) struct Far {
 /// The largest logit of a row, less what that leaves out, found before its turn.
 #[derive(Clone, Copy)]
 pub(crate) struct Seen<E> {
-    row: Option<usize>,
+    row: usize,
     max: E,
 }
 
@@ -47,7 +48,7 @@ impl<E: Float> Seen<E> {
     /// Of no row.
     #[inline(always)]
     pub(crate) fn none() -> Self {
-        Seen { row: None, max: E::NEG_INFINITY }
+        Seen { row: usize::MAX, max: E::NEG_INFINITY }
     }
 }
 
@@ -98,15 +99,6 @@ struct Turn<'a, E, V> {
     ahead: Ahead,
 }
 
-/// Bytes that are read ahead of their use, in whole rows.
-pub(crate) const AHEAD: usize = FIRST_LEVEL / 4;
-
-/// Bytes of the smallest first-level cache there is.
-const FIRST_LEVEL: usize = 32 << 10;
-
-/// Blocks of a sum of which a row must have more for the next row to be read beside it: in fewer there is no time.
-const FEW_BLOCKS: usize = 4;
-
 /// The statistics of each row; if the row behind them was looked at, that was seen.
 #[inline(always)]
 fn stats<E: Float, L: Lanes<E>>(
@@ -117,55 +109,39 @@ fn stats<E: Float, L: Lanes<E>>(
     out: &mut [Stats],
 ) {
     let exp = ExpTerm::new(l.register());
-    let classes = of.rows().classes();
-    let bytes = classes.max(1) * size_of::<E>();
-    let stride = of.rows().stride().wrapping_mul(size_of::<E>());
-    // Where the maxima of a whole vector stay in registers, and the rows in a first-level cache.
-    let beside = L::IS_REGISTER
-        && classes > FEW_BLOCKS * walk::BLOCK * L::LANES
-        && bytes <= FIRST_LEVEL / of.in_use();
-    let early = usize::from(bytes <= AHEAD && !beside);
-    let rows_ahead = (AHEAD / bytes).max(1 + usize::from(bytes <= AHEAD)) + usize::from(beside);
-    let source = asked.far.logits.unwrap_or(rows_ahead.wrapping_mul(stride));
-    let ahead = Ahead { source, other: asked.far.other };
-    // The first row whose largest logit is not known yet.
-    let mut unknown = 0;
-    if L::IS_REGISTER
-        && seen.row == Some(asked.start)
-        && let Some(ask) = asked.of(0)
-    {
-        out[0] = Frame::below(l, of.rows().row(asked.start), seen.max, ask).stats;
-        unknown = 1;
-    }
-    for next in 0..asked.count + early {
-        if next >= unknown
-            && next < asked.count
-            && let Some(ask) = asked.of(next)
-        {
-            out[next] = Frame::new(l, of.rows().row(asked.start + next), ask).stats;
-        }
-        if let Some(i) = next.checked_sub(early)
-            && let Some(ask) = asked.of(i)
-        {
-            let (row, scale, exp) = (asked.start + i, ask.scale, &exp);
-            let turn = Turn { frame: Frame::of(out[i], ask), scale, exp, ahead };
-            if beside
-                && i + 1 < asked.count + usize::from(asked.next)
-                && let Some(ask) = asked.of(i + 1)
-            {
+    let LookAhead { next, distance } = LookAhead::over(l, of.rows(), of.in_use());
+    let ahead = Ahead { source: asked.far.logits.unwrap_or(distance), other: asked.far.other };
+    let looked_at = asked.count + usize::from(asked.next && next == Next::Beside);
+    // A variable: what is in memory is there for the next row only after all that reads it has waited for it.
+    let mut top = *seen;
+    for i in 0..asked.count {
+        let Some(ask) = asked.of(i) else { continue };
+        let row = asked.start + i;
+        let x = of.rows().row(row);
+        let max = if top.row == row { top.max } else { stats::max(l, x, skip(ask)) };
+        let frame = Frame::below(l, x, max, ask);
+        let stats = frame.stats;
+        let turn = Turn { frame, scale: ask.scale, exp: &exp, ahead };
+        let of_next = if i + 1 < looked_at { asked.of(i + 1) } else { None };
+        let sum = match of_next {
+            Some(ask) if next == Next::Beside => {
                 let (sum, max) = of.sum_and_next(l, row, turn, skip(ask));
-                out[i].sum = sum;
-                if i + 1 < asked.count {
-                    out[i + 1] = Frame::below(l, of.rows().row(row + 1), max, ask).stats;
-                    unknown = i + 2;
-                } else {
-                    *seen = Seen { row: Some(row + 1), max };
-                }
-            } else {
-                out[i].sum = of.sum(l, row, turn);
+                top = Seen { row: row + 1, max };
+                sum
             }
-        }
+            _ => {
+                if let Some(ask) = of_next
+                    && next == Next::Before
+                {
+                    let max = stats::max(l, of.rows().row(row + 1), skip(ask));
+                    top = Seen { row: row + 1, max };
+                }
+                of.sum(l, row, turn)
+            }
+        };
+        out[i] = Stats { sum, ..stats };
     }
+    *seen = top;
 }
 
 impl<E: Float> RowSums<E> for Rows<'_, E> {
