@@ -112,13 +112,14 @@ fn stats<E: Float, L: Lanes<E>>(
     let LookAhead { next, distance } = LookAhead::over(l, of.rows(), of.in_use());
     let ahead = Ahead { source: asked.far.logits.unwrap_or(distance), other: asked.far.other };
     let looked_at = asked.count + usize::from(asked.next && next == Next::Beside);
-    // A variable: what is in memory is there for the next row only after all that reads it has waited for it.
-    let mut top = *seen;
-    for i in 0..asked.count {
+    // Whether the largest logit of the row whose turn it is is known, and that.
+    let (mut known, mut top) = (seen.row == asked.start, seen.max);
+    for (i, out) in out[..asked.count].iter_mut().enumerate() {
+        let is_known = core::mem::take(&mut known);
         let Some(ask) = asked.of(i) else { continue };
         let row = asked.start + i;
         let x = of.rows().row(row);
-        let max = if top.row == row { top.max } else { stats::max(l, x, skip(ask)) };
+        let max = if is_known { top } else { stats::max(l, x, skip(ask)) };
         let frame = Frame::below(l, x, max, ask);
         let stats = frame.stats;
         let turn = Turn { frame, scale: ask.scale, exp: &exp, ahead };
@@ -126,22 +127,24 @@ fn stats<E: Float, L: Lanes<E>>(
         let sum = match of_next {
             Some(ask) if next == Next::Beside => {
                 let (sum, max) = of.sum_and_next(l, row, turn, skip(ask));
-                top = Seen { row: row + 1, max };
+                (known, top) = (true, max);
                 sum
             }
             _ => {
                 if let Some(ask) = of_next
                     && next == Next::Before
                 {
-                    let max = stats::max(l, of.rows().row(row + 1), skip(ask));
-                    top = Seen { row: row + 1, max };
+                    (known, top) = (true, stats::max(l, of.rows().row(row + 1), skip(ask)));
                 }
                 of.sum(l, row, turn)
             }
         };
-        out[i] = Stats { sum, ..stats };
+        *out = Stats { sum, ..stats };
     }
-    *seen = top;
+    *seen = match known {
+        true => Seen { row: asked.start + asked.count, max: top },
+        false => Seen::none(),
+    };
 }
 
 impl<E: Float> RowSums<E> for Rows<'_, E> {
