@@ -14,7 +14,7 @@ use crate::isa::{Token, prefetch};
 use crate::kernel::across_functions::Function;
 use crate::kernel::backward::{self, Dot};
 use crate::kernel::gradient::Gradient;
-use crate::kernel::log_prob::LogProb;
+use crate::kernel::log_prob::{LogProb, LogProbOfRows};
 use crate::kernel::softmax::Softmax;
 use crate::kernel::stats::{Ask, Moments, Stats, StatsOf};
 use crate::kernel::stats_rows::{AskRows, Far, Seen, StatsOfRows};
@@ -217,6 +217,11 @@ impl<E: Float> MapJob<'_, E> {
         self.ask_for_shared_lines(rows.clone());
         let source = self.io.source();
         read.read((token, traffic.from_memory), source, rows.clone(), (parts, far));
+        if source.classes() <= E::TILE {
+            let (stats, log_sums) = (&read.stats[..], &read.log_sums[..]);
+            token.run(LogProbOfRows { io: &mut self.io, rows, stats, log_sums, writes });
+            return;
+        }
         for (row, (stats, log_sum)) in rows.zip(read.stats.iter().zip(read.log_sums)) {
             let mut io = self.io.row(row);
             if !stats.is_positive() {
