@@ -283,6 +283,7 @@ impl<'a, E: Float> SparseJob<'a, E> {
         }
     }
 
+    #[inline(always)]
     fn find_classes(&self, start: usize, end: usize, block: &mut KnownRows) {
         for (i, row) in (start..end).enumerate() {
             block.classes[i] = self.targets.class(row);
@@ -399,6 +400,7 @@ impl<'a, E: Float> SparseJob<'a, E> {
     }
 
     /// Enters a row, with its weights.
+    #[inline(always)]
     fn enter(&self, rows: &mut LabelRows, i: usize, row: usize, of_row: (Stats, E, usize)) {
         let weight = self.row_weights.map_or(1.0, |w| w[row].to_f64());
         let upstream = self.upstream.map_or(1.0, |u| u[row].to_f64());
@@ -528,6 +530,7 @@ impl<'a, E: Float> Recipe<'a, E> {
     }
 
     /// Enters a row: the statistics of its other classes, and its label's logit.
+    #[inline(always)]
     pub(super) fn enter(
         &self,
         rows: &mut LabelRows,

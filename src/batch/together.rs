@@ -30,6 +30,7 @@ pub(super) fn rows_with_room<E: Float>(classes: usize) -> usize {
 
 impl<E: Float> AskRows<'_, E> {
     /// The labels' logits.
+    #[inline(always)]
     fn labels_in(&self, logits: Rows<'_, E>) -> [E; TOGETHER] {
         let mut of_labels = [E::ZERO; TOGETHER];
         for (i, of_label) in of_labels[..self.count].iter_mut().enumerate() {

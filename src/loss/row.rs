@@ -54,6 +54,7 @@ pub(crate) struct LabelRows {
 
 impl LabelRows {
     /// Enters the statistics of a row's other classes, and its label's logit.
+    #[inline(always)]
     pub(crate) fn enter(&mut self, i: usize, others: &Stats, label: f64) {
         (self.max[i], self.sum[i], self.first[i]) = (others.max, others.sum, others.moments[0]);
         (self.other_weight[i], self.shortfall[i]) = (others.weight, others.shortfall);
