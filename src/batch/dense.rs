@@ -177,13 +177,13 @@ impl<E: Float> DenseJob<'_, E> {
         match &mut self.pass {
             Pass::LossOnly(logits) => {
                 (of_targets, read.tops) = sums(*logits);
-                let alone = AskRows::alone(start, count, ask, Some(&read.tops));
+                let alone = AskRows::alone(start, count, ask, &read.tops);
                 let asked = AskRows { far: far(*logits), ..alone };
                 asked.of_rows(token, *logits, &mut Seen::none(), &mut others);
             }
             Pass::Gradient(io) if recipe.logits.softcap.is_none() => {
                 (of_targets, read.tops) = sums(io.source());
-                let alone = AskRows::alone(start, count, ask, Some(&read.tops));
+                let alone = AskRows::alone(start, count, ask, &read.tops);
                 let asked = AskRows { far: far(io.source()), ..alone };
                 asked.into_rows(token, io, &mut others);
             }
@@ -194,7 +194,7 @@ impl<E: Float> DenseJob<'_, E> {
                 (of_targets, read.tops) = sums(io.target().as_rows());
                 let all = 0..io.shape().0;
                 let io = &mut Io::InPlace(io.target().between(all));
-                let asked = AskRows::alone(start, count, ask, Some(&read.tops));
+                let asked = AskRows::alone(start, count, ask, &read.tops);
                 asked.into_rows(token, io, &mut others);
             }
         }

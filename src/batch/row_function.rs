@@ -181,27 +181,24 @@ impl<E: Float> Job for MapJob<'_, E> {
             return;
         }
         let (rows, classes) = self.io.shape();
-        if let Map::Softmax = self.map
-            && classes <= E::TILE
-        {
-            let far = self.traffic.far_target(&self.io).other;
-            token.run(Softmax { io: &mut self.io, far });
-            return;
-        }
-        let together = rows_together::<E>(classes);
-        let mut read = ReadRows::default();
-        let mut start = 0;
-        while start < rows {
-            let end = rows.min(start + together);
-            match self.map {
-                Map::LogSoftmax => self.log_softmax(start..end, parts, &mut read),
-                Map::Softmax => self.softmax(start..end, parts),
+        match self.map {
+            Map::Softmax if classes <= E::TILE => {
+                let far = self.traffic.far_target(&self.io).other;
+                token.run(Softmax { io: &mut self.io, far });
             }
-            start = end;
-        }
-        // Once for all rows: to wait for it after each would take as long as some hundred logits.
-        if let Map::LogSoftmax = self.map {
-            walk::written(Writes::past(self.traffic.past_caches));
+            Map::Softmax => self.softmax(parts),
+            Map::LogSoftmax => {
+                let together = rows_together::<E>(classes);
+                let mut read = ReadRows::default();
+                let mut start = 0;
+                while start < rows {
+                    let end = rows.min(start + together);
+                    self.log_softmax(start..end, parts, &mut read);
+                    start = end;
+                }
+                // Once for all rows: to wait for it after each would take as long as some hundred logits.
+                walk::written(Writes::past(self.traffic.past_caches));
+            }
         }
     }
 }
@@ -222,21 +219,21 @@ impl<E: Float> MapJob<'_, E> {
             token.run(LogProbOfRows { io: &mut self.io, rows, stats, log_sums, writes });
             return;
         }
-        for (row, (stats, log_sum)) in rows.zip(read.stats.iter().zip(read.log_sums)) {
-            let mut io = self.io.row(row);
-            if !stats.is_positive() {
-                io.target().fill(E::NAN);
-                continue;
-            }
-            let (max, log_sum) = (E::from_f64(stats.max), E::from_f64(log_sum));
-            long_row::map(parts, io, |io, _| {
-                token.run(LogProb { io, max, log_sum, writes });
-                // It may be another thread that did this.
-                if parts > 1 {
-                    walk::written(writes);
-                }
-            });
+        // A row of several tiles comes alone.
+        let mut io = self.io.row(rows.start);
+        let stats = read.stats[0];
+        if !stats.is_positive() {
+            io.target().fill(E::NAN);
+            return;
         }
+        let (max, log_sum) = (E::from_f64(stats.max), E::from_f64(read.log_sums[0]));
+        long_row::map(parts, io, |io, _| {
+            token.run(LogProb { io, max, log_sum, writes });
+            // It may be another thread that did this.
+            if parts > 1 {
+                walk::written(writes);
+            }
+        });
     }
 
     /// A cache line that two rows share does not go past the caches, as not all of it is known.
@@ -253,13 +250,13 @@ impl<E: Float> MapJob<'_, E> {
         }
     }
 
-    /// Of rows of several tiles.
-    fn softmax(&mut self, rows: Range<usize>, parts: usize) {
+    /// Softmax of rows of several tiles.
+    fn softmax(&mut self, parts: usize) {
         let MapJob { token, traffic: Traffic { past_caches, from_memory, .. }, .. } = *self;
         let logits = (token, &LogitMap::PLAIN);
         let ask = Ask { from_memory, ..Ask::PLAIN };
         let mut between = Between::default();
-        for row in rows {
+        for row in 0..self.io.shape().0 {
             let mut io = self.io.row(row);
             let stats = between.stats(logits, io.reborrow(), ask, past_caches, parts);
             if !stats.is_positive() {

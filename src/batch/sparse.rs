@@ -399,7 +399,7 @@ impl<'a, E: Float> SparseJob<'a, E> {
         }
     }
 
-    /// Enters a row, with its weights.
+    /// Enters a row, with its weights. (Inlined, as what it calls: a call for each row is a fiftieth of a short row's time.)
     #[inline(always)]
     fn enter(&self, rows: &mut LabelRows, i: usize, row: usize, of_row: (Stats, E, usize)) {
         let weight = self.row_weights.map_or(1.0, |w| w[row].to_f64());

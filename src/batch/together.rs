@@ -10,8 +10,8 @@ use crate::view::{Io, Rows};
 
 /// Bytes that rows may have together: their second pass finds them in a core's own cache. Few rows would find them in the
 /// first level of it, but what comes once for each group of rows costs more than that gains (64 × 1000: a gradient of 16
-/// rows at once takes a twentieth less than of 4 on a Zen 3, a tenth less on a Zen 5; 64 × 4096: of 8 rows a twentieth less
-/// than of 4 there).
+/// rows at once takes a twentieth less than of 4 on a Zen 3, a tenth less on a Zen 5; 64 × 4096 on that: of 8 rows a
+/// twentieth less than of 4).
 const BYTES_TOGETHER: usize = 128 << 10;
 
 /// Rows of so many classes that are worked on at once. What is known of the tiles of a row has room for one row.

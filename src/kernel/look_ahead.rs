@@ -15,6 +15,12 @@ pub(crate) const AHEAD: usize = FIRST_LEVEL / 4;
 /// Blocks of a sum of which a row must have more for the next row to be read beside it: in fewer there is no time.
 const FEW_BLOCKS: usize = 4;
 
+/// Rows that the first-level cache should hold while one is summed and the next one is looked at, where they are only read.
+pub(super) const READ: usize = 2;
+
+/// The same where they are written, too: of both this one, the next, and what was asked for ahead.
+pub(super) const READ_AND_WRITTEN: usize = 6;
+
 /// When the largest logit of the next row is looked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
@@ -34,7 +40,7 @@ pub(super) struct LookAhead {
 }
 
 impl LookAhead {
-    /// The first-level cache should hold as many rows as are `in_use` while one is summed and the next one is looked at.
+    /// With `in_use` [`READ`] or [`READ_AND_WRITTEN`].
     #[inline(always)]
     pub(super) fn over<E: Float, L: Lanes<E>>(_: L, rows: Rows<'_, E>, in_use: usize) -> Self {
         let (classes, stride) = (rows.classes(), rows.stride().wrapping_mul(size_of::<E>()));
@@ -43,7 +49,7 @@ impl LookAhead {
         // Where the maxima of a whole vector stay in registers.
         let is_beside = L::IS_REGISTER
             && classes > FEW_BLOCKS * walk::BLOCK * L::LANES
-            && Self::stay(bytes, in_use);
+            && bytes <= FIRST_LEVEL / in_use;
         let next = match is_beside {
             true => Next::Beside,
             false if are_short => Next::Before,
@@ -51,11 +57,5 @@ impl LookAhead {
         };
         let rows = (AHEAD / bytes).max(1 + usize::from(are_short)) + usize::from(is_beside);
         LookAhead { next, distance: rows.wrapping_mul(stride) }
-    }
-
-    /// Whether so many rows of so many bytes stay in the first-level cache.
-    #[inline(always)]
-    pub(super) fn stay(bytes: usize, in_use: usize) -> bool {
-        bytes <= FIRST_LEVEL / in_use
     }
 }

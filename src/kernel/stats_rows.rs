@@ -1,11 +1,11 @@
 //! The statistics pass over some rows of at most a tile.
 //!
-//! The largest logit of a row is looked for before the sum of the row ahead of it, or, where a row has many blocks, beside
-//! it: a sum waits for the largest of its row, but not for what was found a row ago. What reads and what computes take
+//! The largest logit of a row is looked for before the sum of the row ahead of it or beside it ([`look_ahead`](super::look_ahead)
+//! has when): a sum waits for the largest of its row, but not for what was found a row ago. What reads and what computes take
 //! turns in short steps, so that the CPU does both at the same time and its own prefetching keeps up; on a Zen 4 a row's
 //! cache lines arrive while the one before it is summed, whether they come from the second-level cache or the third.
 
-use super::look_ahead::{LookAhead, Next};
+use super::look_ahead::{LookAhead, Next, READ, READ_AND_WRITTEN};
 use super::stats::{self, Ask, Frame, Stats, skip};
 use crate::elem::Float;
 use crate::elementary::ExpTerm;
@@ -58,9 +58,9 @@ impl<'a, E: Float> AskRows<'a, E> {
         start: usize,
         count: usize,
         ask: Ask<'a, E>,
-        labels: Option<&'a [Option<usize>]>,
+        labels: &'a [Option<usize>],
     ) -> Self {
-        AskRows { start, count, ask, labels, next: false, far: Far::default() }
+        AskRows { start, count, ask, labels: Some(labels), next: false, far: Far::default() }
     }
 
     /// What is asked of a row, if it is read.
@@ -112,7 +112,7 @@ fn stats<E: Float, L: Lanes<E>>(
     let LookAhead { next, distance } = LookAhead::over(l, of.rows(), of.in_use());
     let ahead = Ahead { source: asked.far.logits.unwrap_or(distance), other: asked.far.other };
     let looked_at = asked.count + usize::from(asked.next && next == Next::Beside);
-    // Whether the largest logit of the row whose turn it is is known, and that.
+    // Whether the largest logit of this turn's row is known already, and that.
     let (mut known, mut top) = (seen.row == asked.start, seen.max);
     for (i, out) in out[..asked.count].iter_mut().enumerate() {
         let is_known = core::mem::take(&mut known);
@@ -155,7 +155,7 @@ impl<E: Float> RowSums<E> for Rows<'_, E> {
 
     #[inline(always)]
     fn in_use(&self) -> usize {
-        2
+        READ
     }
 
     #[inline(always)]
@@ -209,8 +209,7 @@ impl<E: Float, const FAR: bool> RowSums<E> for Kept<'_, '_, E, FAR> {
 
     #[inline(always)]
     fn in_use(&self) -> usize {
-        // Of those that are read, and of those that are written: this one, the next, and what was asked for ahead.
-        6
+        READ_AND_WRITTEN
     }
 
     #[inline(always)]

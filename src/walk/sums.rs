@@ -2,9 +2,9 @@
 //!
 //! These loops are what most operations take most of their time in, and with AVX-512 the number of instructions is that
 //! time: whole blocks are a loop of their own, the sum of a block with an element left out is put right behind it, and
-//! what is done beside the blocks takes whole blocks, too (Zen 5, 64 × 1000: a softmax row is 2,100 instructions, of which 1,000
-//! are exponentials; with a padded copy of its last block, and each step asking where the row ends, it was 2,450 and
-//! took a tenth longer).
+//! what is done beside the blocks takes whole blocks, too (Zen 5, softmax of 64 × 1000: with a padded
+//! copy of its last block, and each step asking where the row ends, a row was a sixth more instructions and took a tenth
+//! longer).
 
 use super::blocks::{BlockSums, part_of_block, whole_block};
 use super::left_out::LeftOut;
