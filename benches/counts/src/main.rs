@@ -41,6 +41,7 @@ enum Op {
     LossAndGradient,
     LossAndGradientInPlace,
     LogSoftmax,
+    Softmax,
     LogSoftmaxBackward,
     /// Of the softmax of each row.
     Entropy,
@@ -107,6 +108,7 @@ const CASES: &[Case] = &[
     case("binary_gradient", Op::Binary, 64, 1_000, EXP_AND_SUM + LOG - 4.0 + 9.0),
     case("binary_focal_gradient", Op::BinaryFocal, 64, 1_000, EXP_AND_SUM + LOG - 4.0 + 14.0),
     case("kl_gradient", Op::Kl, 64, 1_000, LOG + 6.0),
+    case("softmax", Op::Softmax, 64, 1_000, EXP_AND_SUM + 1.0 + MAP),
     case("log_softmax", Op::LogSoftmax, 64, 1_000, EXP_AND_SUM + MAP),
     // One exponential and one logarithm for two classes, whose numbers are brought side by side.
     case("two_classes", Op::Loss, 8_192, 2, (EXP_AND_SUM + LOG + LABEL + 4.0) / 2.0),
@@ -256,6 +258,7 @@ impl<T: Element> Data<T> {
             Op::BinaryFocal => binary.focal(2.0, 0.25).loss_and_gradient(logits, targets, out),
             Op::Kl => kl.loss_and_gradient(targets, logits, out),
             Op::LogSoftmax => exec.log_softmax(logits, out).map(|()| 0.0),
+            Op::Softmax => exec.softmax(logits, out).map(|()| 0.0),
             Op::LogSoftmaxBackward => exec.log_softmax_backward(logits, targets, out).map(|()| 0.0),
             Op::Entropy => exec.entropy(logits, &mut self.out[..logits.rows()]).map(|()| 0.0),
         }
