@@ -12,6 +12,7 @@ use crate::elem::Float;
 use crate::isa::{Lanes, MOST_LANES, One};
 use crate::kernel::across::{ExpTerm, LaneGradient, LaneStats};
 use crate::kernel::across_block;
+use crate::kernel::stats::reference;
 use crate::loss::nll;
 use crate::par::SUMS;
 use crate::walk::put;
@@ -149,7 +150,7 @@ impl<E: Float, const GRADIENT: bool> FewClasses<'_, '_, E, GRADIENT> {
                 },
             );
             let max = along.max(l, i) + E::ZERO;
-            let reference = l.splat(if max < E::LOWEST { E::LOWEST } else { max });
+            let reference = l.splat(reference(max));
             let exps = along.map(
                 l,
                 i,

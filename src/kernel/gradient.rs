@@ -180,7 +180,7 @@ fn of_tile<E: Float, L: Lanes<E>>(
     let r = l.register();
     let (factor, minus) = (r.splat(factor), r.splat(E::ZERO - map.spread));
     let exp = ExpTerm::new(r);
-    let (top, by) = (r.splat(if top < E::LOWEST { E::LOWEST } else { top }), r.splat(scale));
+    let (top, by) = (r.splat(stats::reference(top)), r.splat(scale));
     if map.spread != E::ZERO
         && let Some(weights) = map.weights
     {

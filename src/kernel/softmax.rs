@@ -51,11 +51,11 @@ fn of_rows<E: Float, L: Lanes<E>, const FAR: bool>(l: L, io: &mut Io<'_, E>, far
             if row == 0 || next == Next::After {
                 max = stats::max(l, io.source().row(row), all);
             }
-            let reference = r.splat(if max < E::LOWEST { E::LOWEST } else { max });
+            let reference = r.splat(stats::reference(max));
             if next == Next::Before && has_next {
                 max = stats::max(l, io.source().row(row + 1), all);
             }
-            // One loop, beside which there may be nothing to look at: two of them take longer to compile, and no less to run.
+            // One loop: where there is nothing to look at beside it, that is an empty row.
             [sums] = if L::IS_REGISTER {
                 let (mut io, x): (RowIo<'_, E>, &[E]) = match next == Next::Beside && has_next {
                     true => io.row_and_next(row),

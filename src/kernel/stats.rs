@@ -268,7 +268,7 @@ pub(super) fn of_tile<E: Float, L: Lanes<E>>(l: L, x: &[E], ask: Ask<'_, E>) -> 
 /// What a tile's sum starts from.
 pub(super) struct Frame<E> {
     pub(super) skip: Skip<E>,
-    /// What is subtracted: of only `-inf` that must not become `-inf - -inf`.
+    /// That of the largest logit.
     pub(super) reference: E,
     /// All but the sum and the moments.
     pub(super) stats: Stats,
@@ -295,13 +295,11 @@ impl<E: Float> Frame<E> {
         }
     }
 
-    /// Of a tile of which all is known but the sum and the moments.
+    /// Of a tile whose largest logit is known, and what else is asked for but the sum and the moments.
     #[inline(always)]
     pub(super) fn of(stats: Stats, ask: Ask<'_, E>) -> Self {
-        let skip = skip(ask);
-        let max = E::from_f64(stats.max);
-        let reference = if max < E::LOWEST { E::LOWEST } else { max };
-        Frame { skip, reference, stats }
+        let reference = reference(E::from_f64(stats.max));
+        Frame { skip: skip(ask), reference, stats }
     }
 
     /// `Σ e^u`; what lies `ahead` bytes further is asked for.
@@ -419,6 +417,12 @@ impl<E: Float> Frame<E> {
         };
         l.fold_add(sum).to_f64()
     }
+}
+
+/// What logits are subtracted from, of which this is the largest: of only `-inf` that must not become `-inf - -inf`.
+#[inline(always)]
+pub(crate) fn reference<E: Float>(max: E) -> E {
+    if max < E::LOWEST { E::LOWEST } else { max }
 }
 
 /// What a maximum or a sum of exponentials leaves out.

@@ -1,7 +1,7 @@
 //! Sums over the elements of a row: whole blocks, and one in partial registers where the row ends.
 //!
-//! These loops are what most operations take most of their time in, and with AVX-512 the number of instructions is that
-//! time: whole blocks are a loop of their own, the sum of a block with an element left out is put right behind it, and
+//! These loops are what most operations take most of their time in, and with AVX-512 the number of instructions is much of
+//! that time: whole blocks are a loop of their own, the sum of a block with an element left out is put right behind it, and
 //! what is done beside the blocks takes whole blocks, too (Zen 5, softmax of 64 × 1000: with a padded
 //! copy of its last block, and each step asking where the row ends, a row was a sixth more instructions and took a tenth
 //! longer).
