@@ -163,7 +163,7 @@ impl<E: Float, const GRADIENT: bool> FewClasses<'_, '_, E, GRADIENT> {
             labels = in_lane(l, labels, i, label);
             stats.label = in_lane(l, stats.label, i, of_label);
             stats.max = in_lane(l, stats.max, i, max);
-            stats.sum = in_lane(l, stats.sum, i, across_block::sum(One, exps));
+            stats.sum = in_lane(l, stats.sum, i, across_block::sum_of_row(One, exps));
         }
         stats.measure(l);
         let lead = lead(l, scale, &stats);

@@ -252,9 +252,34 @@ pub(super) fn next_block<E: Float, L: Lanes<E>>(l: L, plane: &[E], [source, targ
     walk::ask_ahead(l, plane, target);
 }
 
+/// The sum of one row's exponentials, in the order of [`sum`].
+#[inline(always)]
+pub(crate) fn sum_of_row<E: Float, L: Lanes<E, V = E>>(one: L, exps: &[E]) -> E {
+    let [sum] = in_tiles_of_one(
+        one,
+        exps.len(),
+        #[inline(always)]
+        |classes| [of_few(one, &exps[classes])],
+    );
+    sum
+}
+
+/// The sum of at most four numbers. Four are written out: a loop takes longer to leave than to add them up.
+#[inline(always)]
+pub(super) fn of_few<E: Float, L: Lanes<E, V = E>>(one: L, exps: &[E]) -> E {
+    if let [a, b, c, d] = *exps {
+        return one.add(one.add(one.add(a, b), c), d);
+    }
+    let mut sum = E::ZERO;
+    for e in exps {
+        sum = one.add(sum, *e);
+    }
+    sum
+}
+
 /// The sum over all classes.
 #[inline(always)]
-pub(crate) fn sum<E: Float, L: Lanes<E>>(l: L, planes: &[E]) -> L::V {
+fn sum<E: Float, L: Lanes<E>>(l: L, planes: &[E]) -> L::V {
     if planes.len() <= TILE * L::LANES {
         return sum_of_tile(l, planes);
     }

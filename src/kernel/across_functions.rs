@@ -38,13 +38,7 @@ pub(crate) fn total<E: Float, L: Lanes<E, V = E>>(one: L, exps: &[E]) -> E {
         exps.len(),
         SIDE_BY_SIDE,
         #[inline(always)]
-        |start, end| {
-            let mut sum = E::ZERO;
-            for e in &exps[start..end] {
-                sum = sum + *e;
-            }
-            [sum]
-        },
+        |start, end| [across_block::of_few(one, &exps[start..end])],
     );
     total
 }

@@ -23,9 +23,7 @@ impl<V: Copy, const N: usize> BlockSums<V, N> {
     /// Adds a block; whether it is the last of its group.
     #[inline(always)]
     pub(super) fn add<E: Float, L: Lanes<E, V = V>>(&mut self, l: L, block: [V; N], is_last: bool) {
-        for (n, group) in self.group.iter_mut().enumerate() {
-            *group = l.add(*group, block[n]);
-        }
+        add(l, &mut self.group, block);
         if is_last {
             self.total = self.total(l);
             self.group = [l.splat(E::ZERO); N];
@@ -35,10 +33,15 @@ impl<V: Copy, const N: usize> BlockSums<V, N> {
     #[inline(always)]
     pub(super) fn total<E: Float, L: Lanes<E, V = V>>(&self, l: L) -> [V; N] {
         let mut total = self.total;
-        for (n, total) in total.iter_mut().enumerate() {
-            *total = l.add(*total, self.group[n]);
-        }
+        add(l, &mut total, self.group);
         total
+    }
+}
+
+#[inline(always)]
+fn add<E: Float, L: Lanes<E>, const N: usize>(l: L, sums: &mut [L::V; N], terms: [L::V; N]) {
+    for (n, sum) in sums.iter_mut().enumerate() {
+        *sum = l.add(*sum, terms[n]);
     }
 }
 
@@ -51,14 +54,19 @@ pub(crate) fn in_blocks<E: Float, L: Lanes<E>, const N: usize>(
     block: usize,
     mut f: impl FnMut(usize, usize) -> [L::V; N],
 ) -> [L::V; N] {
-    let mut sums = BlockSums::none(l);
+    let mut total = [l.splat(E::ZERO); N];
     let mut start = 0;
     while start < len {
-        let end = len.min(start + block);
-        sums.add(l, f(start, end), end.is_multiple_of(BLOCK * block));
-        start = end;
+        let group_end = len.min(start + BLOCK * block);
+        let mut group = [l.splat(E::ZERO); N];
+        while start < group_end {
+            let end = group_end.min(start + block);
+            add(l, &mut group, f(start, end));
+            start = end;
+        }
+        add(l, &mut total, group);
     }
-    sums.total(l)
+    total
 }
 
 /// The sums of a block of virtual vectors, register by register; `f` gives the terms at an index.
@@ -73,10 +81,7 @@ pub(super) fn whole_block<E: Float, L: Lanes<E>, const N: usize>(
         |lane| {
             let mut sums = f(lane);
             for vector in 1..BLOCK {
-                let terms = f(vector * L::LANES + lane);
-                for n in 0..N {
-                    sums[n] = r.add(sums[n], terms[n]);
-                }
+                add(r, &mut sums, f(vector * L::LANES + lane));
             }
             sums
         },
@@ -90,26 +95,49 @@ pub(super) fn part_of_block<E: Float, L: Lanes<E>, const N: usize>(
     len: usize,
     mut f: impl FnMut(usize, usize) -> [Register<E, L>; N],
 ) -> [L::V; N] {
-    let r = l.register();
+    let (r, lanes) = (l.register(), L::Register::LANES);
+    if lanes == 1 {
+        return part_by_vectors(l, len, f);
+    }
     l.by_registers(
         #[inline(always)]
         |lane| {
             let mut sums = [r.splat(E::ZERO); N];
             let mut at = lane;
-            while at + L::Register::LANES <= len {
-                let terms = f(at, at + L::Register::LANES);
-                for n in 0..N {
-                    sums[n] = r.add(sums[n], terms[n]);
-                }
+            while at + lanes <= len {
+                add(r, &mut sums, f(at, at + lanes));
                 at += L::LANES;
             }
             if at < len {
-                let terms = f(at, len);
-                for n in 0..N {
-                    sums[n] = r.add(sums[n], terms[n]);
-                }
+                add(r, &mut sums, f(at, len));
             }
             sums
         },
     )
+}
+
+/// The same where a register is one lane: the compiler makes vectors of what is done to whole virtual ones.
+#[inline(always)]
+fn part_by_vectors<E: Float, L: Lanes<E>, const N: usize>(
+    l: L,
+    len: usize,
+    mut f: impl FnMut(usize, usize) -> [Register<E, L>; N],
+) -> [L::V; N] {
+    let zero = [l.register().splat(E::ZERO); N];
+    let mut sums = [l.splat(E::ZERO); N];
+    let mut start = 0;
+    while start + L::LANES <= len {
+        let terms = l.by_registers(
+            #[inline(always)]
+            |lane| f(start + lane, start + lane + 1),
+        );
+        add(l, &mut sums, terms);
+        start += L::LANES;
+    }
+    let rest = l.by_registers(
+        #[inline(always)]
+        |lane| if start + lane < len { f(start + lane, start + lane + 1) } else { zero },
+    );
+    add(l, &mut sums, rest);
+    sums
 }
