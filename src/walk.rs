@@ -17,10 +17,11 @@ mod sums;
 
 pub(crate) use beside::{NextLargest, map_sum_beside, sum_beside};
 pub(crate) use blocks::in_blocks;
+use map::padded;
 pub(crate) use map::{
     CACHE_LINE, WORTH_ALIGNING, Writes, get, map, map_both, map_out, map_two, map2, put, written,
 };
-pub(crate) use pairs::{step, sum2, sum2_in_steps};
+pub(crate) use pairs::{Pair, step, sum2, sum2_in_steps};
 pub(crate) use sums::{Ahead, map_sum, map_sum_and, sum, sum_and};
 
 use crate::elem::Float;

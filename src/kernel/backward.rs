@@ -4,7 +4,7 @@ use crate::elem::Float;
 use crate::elementary::{ExpTerm, exp};
 use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
-use crate::walk::{self, Skip};
+use crate::walk::{self, Pair, Skip};
 
 /// `Σ g`, or `Σ g · p`: lanes in `E` inside a tile, `f64` across tiles.
 pub(crate) struct Dot<'a, E> {
@@ -18,7 +18,6 @@ impl<E: Float> Kernel<E> for Dot<'_, E> {
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) -> f64 {
         let r = l.register();
-        let zeros = Skip::past_the_end(E::ZERO);
         let mut total = 0.0;
         for (i, g) in self.g.chunks(E::TILE).enumerate() {
             let [lanes] = match self.p {
@@ -26,16 +25,20 @@ impl<E: Float> Kernel<E> for Dot<'_, E> {
                     l,
                     g,
                     size_of_val(g),
-                    zeros,
+                    Skip::past_the_end(E::ZERO),
                     #[inline(always)]
                     |g| [g],
                 ),
                 Some(p) => walk::sum2(
                     l,
-                    (g, zeros),
-                    (&p[i * E::TILE..], zeros, Some(size_of_val(g))),
+                    Pair {
+                        rows: [g, &p[i * E::TILE..]],
+                        pads: [E::ZERO; 2],
+                        ahead: [None, Some(size_of_val(g))],
+                    },
+                    None,
                     #[inline(always)]
-                    |g, p| [r.mul(g, p)],
+                    |[g, p]| [r.mul(g, p)],
                 ),
             };
             total += l.fold_add(lanes).to_f64();

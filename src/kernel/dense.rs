@@ -5,7 +5,7 @@ use crate::elem::Float;
 use crate::elementary::{LnTerm, exp};
 use crate::isa::{Kernel, Lanes, distance};
 use crate::view::{RowIo, Rows};
-use crate::walk::{self, Skip};
+use crate::walk::{self, Pair, Skip};
 
 /// How the mass `a_j` of a class comes from its target `t_j`.
 #[derive(Clone, Copy, Debug)]
@@ -119,10 +119,10 @@ impl<E: Float> Tile<'_, E> {
         };
         let sums = walk::sum2(
             l,
-            (self.x, Skip::past_the_end(max)),
-            (self.a, Skip::past_the_end(E::ZERO), to_next),
+            Pair { rows: [self.x, self.a], pads: [max, E::ZERO], ahead: [None, to_next] },
+            None,
             #[inline(always)]
-            |x, a| [r.select_eq(a, zero, zero, r.mul(a, r.sub(top, x))), a],
+            |[x, a]| [r.select_eq(a, zero, zero, r.mul(a, r.sub(top, x))), a],
         );
         walk::totals(l, sums)
     }
@@ -133,7 +133,7 @@ impl<E: Float> Tile<'_, E> {
     #[inline(always)]
     fn shortfall_and_entropy<L: Lanes<E>>(self, l: L, max: E) -> [f64; 2] {
         let Tile { x, t, .. } = self;
-        let [x_ahead, t_ahead] = match self.ahead {
+        let ahead = match self.ahead {
             Some([x, t]) => [Some(x), Some(t)],
             None => [None; 2],
         };
@@ -143,8 +143,7 @@ impl<E: Float> Tile<'_, E> {
         let mut signs = zero;
         let sums = walk::sum2_in_steps(
             l,
-            (x, Skip::past_the_end(max), x_ahead),
-            (t, Skip::past_the_end(E::ZERO), t_ahead),
+            Pair { rows: [x, t], pads: [max, E::ZERO], ahead },
             #[inline(always)]
             |t| ln.of(r, t),
             #[inline(always)]

@@ -11,7 +11,7 @@ use crate::elem::Float;
 use crate::elementary::{ExpTerm, exp_f64};
 use crate::isa::{Kernel, Lanes, Register};
 use crate::view::RowIo;
-use crate::walk::{self, Ahead, Skip};
+use crate::walk::{self, Ahead, Pair, Skip};
 
 /// Statistics of some logits, scaled: with `u = scale · (x - max)`, `sum` is `Σ e^u`.
 ///
@@ -457,17 +457,16 @@ fn shortfall<E: Float, L: Lanes<E>>(
     spread: Spread<'_, E>,
     stats: Stats,
 ) -> Stats {
-    let skip = Skip { excluded: ask.excluded, pad: reference };
     let r = l.register();
     let (zero, top) = (r.splat(E::ZERO), r.splat(reference));
     let scale = ask.scale.to_f64();
     if let Spread::Weighted(w) = spread {
         let sums = walk::sum2(
             l,
-            (x, skip),
-            (w, Skip { pad: E::ZERO, ..skip }, None),
+            Pair { rows: [x, w], pads: [reference, E::ZERO], ahead: [None; 2] },
+            ask.excluded,
             #[inline(always)]
-            |x, w| [r.select_eq(w, zero, zero, r.mul(w, r.sub(top, x))), w],
+            |[x, w]| [r.select_eq(w, zero, zero, r.mul(w, r.sub(top, x))), w],
         );
         let [below, weight] = walk::totals(l, sums);
         Stats { shortfall: scale * below, weight, ..stats }
@@ -476,7 +475,7 @@ fn shortfall<E: Float, L: Lanes<E>>(
             l,
             x,
             size_of_val(x),
-            skip,
+            Skip { excluded: ask.excluded, pad: reference },
             #[inline(always)]
             |x| [r.sub(top, x)],
         );

@@ -4,7 +4,7 @@
 //! once more, side by side: that takes as long as two registers do, where a copy of the block without the element takes
 //! twice that, and what reads it waits for the copy.
 
-use super::{BLOCK, Skip};
+use super::BLOCK;
 use crate::elem::Float;
 use crate::isa::{Lanes, MOST_LANES, Register};
 
@@ -17,31 +17,39 @@ pub(super) struct LeftOut<E, const N: usize> {
 }
 
 impl<E: Float, const N: usize> LeftOut<E, N> {
-    /// Of the element of `x` that is left out.
+    /// Of the element of each of the rows that is left out.
     #[inline(always)]
-    pub(super) fn of<L: Lanes<E>>(
+    pub(super) fn of<L: Lanes<E>, const ROWS: usize>(
         l: L,
-        x: &[E],
-        skip: Skip<E>,
-        f: impl Fn(Register<E, L>) -> [Register<E, L>; N],
+        rows: [&[E]; ROWS],
+        pads: [E; ROWS],
+        excluded: Option<usize>,
+        f: impl Fn([Register<E, L>; ROWS]) -> [Register<E, L>; N],
     ) -> Self {
         let none = LeftOut { start: usize::MAX, lane: E::ZERO, sums: [E::ZERO; N] };
-        let Some(i) = skip.excluded else { return none };
+        let Some(i) = excluded else { return none };
         let start = i - i % (BLOCK * L::LANES);
         let (vector, lane) = ((i - start) / L::LANES, i % L::LANES);
-        let mut of_lane = [skip.pad; MOST_LANES];
-        for (k, of_vector) in of_lane[..BLOCK].iter_mut().enumerate() {
-            if k != vector
-                && let Some(x) = x.get(start + k * L::LANES + lane)
-            {
-                *of_vector = *x;
+        let mut of_lane = [[E::ZERO; MOST_LANES]; ROWS];
+        for n in 0..ROWS {
+            of_lane[n] = [pads[n]; MOST_LANES];
+            for (k, of_vector) in of_lane[n][..BLOCK].iter_mut().enumerate() {
+                if k != vector
+                    && let Some(x) = rows[n].get(start + k * L::LANES + lane)
+                {
+                    *of_vector = *x;
+                }
             }
         }
         let (r, lanes) = (l.register(), L::Register::LANES);
         let mut terms = [[E::ZERO; MOST_LANES]; N];
         let mut at = 0;
         while at < BLOCK {
-            let y = f(r.load(&of_lane[at..at + lanes]));
+            let mut x = [r.splat(E::ZERO); ROWS];
+            for n in 0..ROWS {
+                x[n] = r.load(&of_lane[n][at..at + lanes]);
+            }
+            let y = f(x);
             for n in 0..N {
                 r.store(y[n], &mut terms[n][at..at + lanes]);
             }

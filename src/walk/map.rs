@@ -18,7 +18,13 @@ pub(crate) fn put<E: Float, L: Lanes<E>>(l: L, v: L::V, target: &mut [E]) {
 /// Loads as many lanes as there are elements, at most all; 0 in the others.
 #[inline(always)]
 pub(crate) fn get<E: Float, L: Lanes<E>>(l: L, source: &[E]) -> L::V {
-    if source.len() == L::LANES { l.load(source) } else { l.load_padded(source, E::ZERO) }
+    padded(l, source, E::ZERO)
+}
+
+/// The same; `pad` in the others.
+#[inline(always)]
+pub(super) fn padded<E: Float, L: Lanes<E>>(l: L, source: &[E], pad: E) -> L::V {
+    if source.len() == L::LANES { l.load(source) } else { l.load_padded(source, pad) }
 }
 
 /// `f(source, target, y)` for each whole register of a row and of `y`; returns where they end.

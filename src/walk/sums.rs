@@ -8,7 +8,7 @@
 
 use super::blocks::{BlockSums, part_of_block, whole_block};
 use super::left_out::LeftOut;
-use super::{BLOCK, Skip, ask_ahead, ask_ahead_of_register, put};
+use super::{BLOCK, Skip, ask_ahead, ask_ahead_of_register, padded, put};
 use crate::elem::Float;
 use crate::isa::{Lanes, Register};
 use crate::view::RowIo;
@@ -26,12 +26,6 @@ impl Ahead {
     pub(crate) fn of_source(distance: usize) -> Self {
         Ahead { source: distance, other: None }
     }
-}
-
-/// A register of elements, padded if there are fewer.
-#[inline(always)]
-fn padded<E: Float, R: Lanes<E>>(r: R, x: &[E], pad: E) -> R::V {
-    if x.len() == R::LANES { r.load(x) } else { r.load_padded(x, pad) }
 }
 
 /// Sums of `f` over the elements of `x`: for the pad, `f` must be 0. What lies `ahead` bytes further is asked for.
@@ -65,7 +59,14 @@ pub(crate) fn sum_and<E: Float, L: Lanes<E>, const N: usize>(
     mut beside: impl FnMut(),
 ) -> [L::V; N] {
     let r = l.register();
-    let left_out = LeftOut::of(l, x, skip, f);
+    let left_out = LeftOut::of(
+        l,
+        [x],
+        [skip.pad],
+        skip.excluded,
+        #[inline(always)]
+        |[x]| f(x),
+    );
     let mut sums = BlockSums::none(l);
     let len = BLOCK * L::LANES;
     let mut start = 0;
@@ -141,7 +142,15 @@ pub(crate) fn map_sum_and<E: Float, L: Lanes<E>, const N: usize>(
     mut beside: impl FnMut(),
 ) -> [L::V; N] {
     let r = l.register();
-    let (classes, left_out) = (io.source().len(), LeftOut::of(l, io.source(), skip, f));
+    let classes = io.source().len();
+    let left_out = LeftOut::of(
+        l,
+        [io.source()],
+        [skip.pad],
+        skip.excluded,
+        #[inline(always)]
+        |[x]| f(x),
+    );
     let mut sums = BlockSums::none(l);
     let len = BLOCK * L::LANES;
     let mut start = 0;
