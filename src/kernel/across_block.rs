@@ -91,13 +91,13 @@ fn sum_of_exponentials<E: Float, L: Lanes<E>>(
 #[inline(always)]
 fn exponential<E: Float, L: Lanes<E>>(
     l: L,
-    LaneAsk { exp, ahead, .. }: LaneAsk<'_, E, L::V>,
+    LaneAsk { exp, ahead: [source, _], .. }: LaneAsk<'_, E, L::V>,
     reference: L::V,
     planes: &[E],
     class: usize,
 ) -> L::V {
     let plane = &planes[class * L::LANES..][..L::LANES];
-    next_block(l, plane, ahead);
+    walk::ask_ahead(l, plane, source);
     exp.of(l, l.sub(reference, l.load(plane)))
 }
 
