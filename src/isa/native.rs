@@ -9,7 +9,9 @@
 
 use super::{Isa, Kernel, Lanes, MOST_IN_RUN, Transpose};
 use crate::elem::Float;
+use core::hint::black_box;
 use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 
 /// A SIMD register of one of pulp's tokens.
 #[derive(Clone, Copy)]
@@ -81,8 +83,16 @@ impl<I: Isa, E: Float, K: Kernel<E>> pulp::NullaryFnOnce for Body<I, K, E> {
     type Output = K::Out;
     #[inline(always)]
     fn call(self) -> K::Out {
+        black_box(&MaybeUninit::<CacheLine>::uninit());
         self.1.run(E::on(self.0))
     }
+}
+
+/// Something in a kernel's frame has to start with a cache line: then all of the frame does. The compiler aligns it for
+/// nothing less, not for the registers that it keeps there, and one that crosses two lines takes as long as two.
+#[repr(align(64))]
+struct CacheLine {
+    _first: u8,
 }
 
 /// Reads one register; the length is checked.
