@@ -94,10 +94,11 @@ fn largest_of_whole<E: Float, L: Lanes<E>>(
 /// One vector: `x`, padded to its length, and `pad` at index `excluded`, if that is in it.
 #[inline(always)]
 fn partial<E: Float, L: Lanes<E>>(l: L, x: &[E], excluded: Option<usize>, pad: E) -> L::V {
-    let v = l.load_padded(x, pad);
+    let v = padded(l, x, pad);
     match excluded {
         Some(i) if i < L::LANES => {
-            let (lanes, lane) = (l.load(E::LANE_NUMBERS), l.splat(E::LANE_NUMBERS[i]));
+            let lanes = l.load(&E::LANE_NUMBERS[..L::LANES]);
+            let lane = l.splat(E::LANE_NUMBERS[i]);
             l.select_eq(lanes, lane, l.splat(pad), v)
         }
         _ => v,

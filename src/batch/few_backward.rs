@@ -1,14 +1,17 @@
 //! The backward forms of the row functions on rows of few classes, side by side: see [`few`](super::few).
 
 use super::few::InBlocks;
-use super::planes_room::{PlanesRoom, least, to_next};
+use super::few_rows::go_along;
+use super::planes_room::{Least, PlanesRoom, least, to_next};
 use super::row_function::{Backward, BackwardJob, EntropyBackwardJob};
 use crate::elem::Float;
-use crate::isa::Lanes;
+use crate::isa::{Kernel, Lanes, One};
 use crate::kernel::across::{ExpTerm, LaneAsk};
-use crate::kernel::across_backward as backward;
+use crate::kernel::across_block::sum_of_row;
 use crate::kernel::transpose::{from_planes, to_planes};
-use crate::walk::get;
+use crate::kernel::{across_backward as backward, backward as along};
+use crate::view::RowIo;
+use crate::walk::{self, get};
 
 /// The backward form of log-softmax or softmax.
 pub(super) struct FewBackward<'a, 'r, E: Float> {
@@ -26,9 +29,12 @@ impl<E: Float> InBlocks<E> for FewBackward<'_, '_, E> {
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) {
+        let (rows, classes) = self.job.output.shape();
+        if go_along(l, rows, classes) {
+            return self.along(l);
+        }
         let FewBackward { job, rooms: [of_upstream, of_output] } = self;
         let BackwardJob { backward, output, io, .. } = job;
-        let (rows, classes) = output.shape();
         let (mut least, mut more) = (least(), least());
         let (upstream, _) = of_upstream.planes(l, classes, &mut least);
         let (outputs, _) = of_output.planes(l, classes, &mut more);
@@ -50,6 +56,37 @@ impl<E: Float> InBlocks<E> for FewBackward<'_, '_, E> {
             }
             from_planes(l, upstream, io.target(), start, count);
             start += count;
+        }
+    }
+}
+
+impl<E: Float> FewBackward<'_, '_, E> {
+    /// The same of so few rows that each goes along: the bits are those of blocks.
+    #[inline(always)]
+    fn along<L: Lanes<E>>(self, l: L) {
+        let BackwardJob { backward, output, io, .. } = self.job;
+        let mut products: Least<E> = least();
+        for row in 0..output.rows() {
+            let (y, io) = (output.row(row), io.row(row));
+            let g = io.source();
+            match backward {
+                Backward::LogSoftmax => {
+                    let sum = sum_of_row(One, g);
+                    along::LogSoftmax { io, y, sum }.run(l);
+                }
+                Backward::Softmax => {
+                    let products = &mut products.0[..g.len()];
+                    walk::map2(
+                        l,
+                        &mut RowIo::Apart(g, &mut *products),
+                        y,
+                        #[inline(always)]
+                        |g, p| l.register().mul(g, p),
+                    );
+                    let dot = sum_of_row(One, products);
+                    along::Softmax { io, p: y, dot }.run(l);
+                }
+            }
         }
     }
 }

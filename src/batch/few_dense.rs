@@ -3,13 +3,14 @@
 
 use super::dense::{DenseJob, DenseRecipe};
 use super::few::InBlocks;
+use super::few_rows::go_along;
 use super::lanes::{lead, sum, whole};
 use super::planes_room::{PlanesRoom, least, to_next};
 use super::room::Room;
 use super::sparse::Pass;
 use crate::elem::Float;
 use crate::isa::{Lanes, distance};
-use crate::kernel::across::{Compensated, ExpTerm, LaneAsk, LaneGradient};
+use crate::kernel::across::{Compensated, ExpTerm, LaneAsk, LaneGradient, LaneStats};
 use crate::kernel::across_block;
 use crate::kernel::across_dense::{self, LaneMasses, Top};
 use crate::kernel::transpose::{from_planes, to_planes};
@@ -36,6 +37,9 @@ impl<E: Float> InBlocks<E> for &mut FewDense<'_, '_, E> {
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
+        if go_along(l, self.rows.len(), self.job.targets.classes()) && self.may_go_along() {
+            return self.along(l);
+        }
         let FewDense { job, rows, rooms: [of_logits, of_targets] } = self;
         let (job, rows) = (&mut **job, rows.clone());
         let classes = job.targets.classes();
@@ -81,6 +85,30 @@ impl<E: Float> InBlocks<E> for &mut FewDense<'_, '_, E> {
     }
 }
 
+/// What is known of rows, each in a lane, before their losses.
+pub(super) struct Known<V> {
+    /// `Σ p ln p` of a divergence.
+    pub(super) entropy: V,
+    pub(super) top: Top<V>,
+    pub(super) masses: LaneMasses<V>,
+    /// Of the classes other than the largest.
+    pub(super) stats: LaneStats<V>,
+}
+
+impl<V: Copy> Known<V> {
+    /// Of no rows.
+    #[inline(always)]
+    pub(super) fn nothing<E: Float, L: Lanes<E, V = V>>(l: L) -> Self {
+        let zero = l.splat(E::ZERO);
+        Known {
+            entropy: zero,
+            top: Top { class: zero, logit: zero },
+            masses: LaneMasses { shortfall: zero, total: zero, on_top: zero },
+            stats: LaneStats::nothing(l),
+        }
+    }
+}
+
 impl<E: Float> DenseRecipe<'_, E> {
     /// The losses and the z-losses of `count` rows, 0 in the lanes behind them, and what their gradient is made of.
     /// Logits give way to `e^u`, and targets to masses.
@@ -93,19 +121,31 @@ impl<E: Float> DenseRecipe<'_, E> {
         (logits, targets): (&mut [E], &mut [E]),
         slopes: &mut Room<E>,
     ) -> ([L::V; 2], LaneGradient<L::V>) {
-        let (zero, nan) = (l.splat(E::ZERO), l.splat(E::NAN));
         self.logits.cap_planes(l, logits, slopes);
         let entropy = if self.divergence {
             across_dense::negative_entropy(l, &self.mass, targets)
         } else {
-            zero
+            l.splat(E::ZERO)
         };
         across_dense::masses(l, &self.mass, targets);
         let top = Top::of(l, logits);
-        let LaneMasses { shortfall, total, on_top } = LaneMasses::of(l, top, logits, targets);
+        let masses = LaneMasses::of(l, top, logits, targets);
         let mut stats = across_block::tops(l, top.class, logits);
         across_block::sums(l, ask, top.class, logits, &mut stats, true);
-        let scale = l.splat(ask.scale);
+        self.of_known(l, (count, upstream), Known { entropy, top, masses, stats })
+    }
+
+    /// The losses and the z-losses of `count` rows, 0 in the lanes behind them, and what their gradient is made of.
+    #[inline(always)]
+    pub(super) fn of_known<L: Lanes<E>>(
+        &self,
+        l: L,
+        (count, upstream): (usize, L::V),
+        Known { entropy, top, masses, stats }: Known<L::V>,
+    ) -> ([L::V; 2], LaneGradient<L::V>) {
+        let (zero, nan) = (l.splat(E::ZERO), l.splat(E::NAN));
+        let LaneMasses { shortfall, total, on_top } = masses;
+        let scale = l.splat(self.logits.factor());
         let nll = Nll::new(l, sum(l, &stats), lead(l, scale, &stats));
         let terms = dense::terms(l, &nll, total, on_top, l.mul(scale, shortfall));
         let (z, z_prob) = if self.z_loss == 0.0 {

@@ -198,7 +198,7 @@ impl<E: Float, const GRADIENT: bool> FewClasses<'_, '_, E, GRADIENT> {
 
 /// `v` with a number in a lane.
 #[inline(always)]
-fn in_lane<E: Float, L: Lanes<E>>(l: L, v: L::V, lane: usize, x: E) -> L::V {
+pub(super) fn in_lane<E: Float, L: Lanes<E>>(l: L, v: L::V, lane: usize, x: E) -> L::V {
     let lanes = l.load(&E::LANE_NUMBERS[..L::LANES]);
     l.select_eq(lanes, l.splat(E::LANE_NUMBERS[lane]), l.splat(x), v)
 }
@@ -206,7 +206,7 @@ fn in_lane<E: Float, L: Lanes<E>>(l: L, v: L::V, lane: usize, x: E) -> L::V {
 /// The sum of all lanes as [`Compensated`](crate::kernel::across::Compensated) folds them, of which at most four are
 /// not 0.
 #[inline(always)]
-fn total<E: Float, L: Lanes<E>>(l: L, losses: L::V) -> f64 {
+pub(super) fn total<E: Float, L: Lanes<E>>(l: L, losses: L::V) -> f64 {
     let mut of_rows = [E::ZERO; MOST_LANES];
     l.store(losses, &mut of_rows[..L::LANES]);
     let row = |i: usize| (of_rows[i] + E::ZERO).to_f64();

@@ -7,6 +7,7 @@ mod few_backward;
 mod few_dense;
 mod few_functions;
 mod few_rows;
+mod few_rows_dense;
 mod few_statistics;
 mod lanes;
 #[cfg(feature = "linear")]

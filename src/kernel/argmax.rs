@@ -61,7 +61,7 @@ pub(super) fn first<E: Float, L: Lanes<E>>(l: L, x: &[E], value: E) -> Option<us
 #[inline(always)]
 fn in_run<E: Float, L: Lanes<E>>(l: L, run: &[E], wanted: L::V) -> Option<usize> {
     let none = l.splat(E::NEG_INFINITY);
-    let minus_lane = l.sub(l.splat(E::ZERO), l.load(E::LANE_NUMBERS));
+    let minus_lane = l.sub(l.splat(E::ZERO), l.load(&E::LANE_NUMBERS[..L::LANES]));
     for (i, vector) in run.chunks(L::LANES).enumerate() {
         let whole = vector.len() == L::LANES;
         let x = if whole { l.load(vector) } else { l.load_padded(vector, E::NAN) };

@@ -71,7 +71,7 @@ impl<E: Float, const N: usize> LeftOut<E, N> {
     #[inline(always)]
     pub(super) fn settle<L: Lanes<E>>(&self, l: L, start: usize, mut sums: [L::V; N]) -> [L::V; N] {
         if start == self.start {
-            let (lanes, lane) = (l.load(E::LANE_NUMBERS), l.splat(self.lane));
+            let (lanes, lane) = (l.load(&E::LANE_NUMBERS[..L::LANES]), l.splat(self.lane));
             let settled = &self.sums;
             for n in 0..N {
                 sums[n] = l.select_eq(lanes, lane, l.splat(settled[n]), sums[n]);
