@@ -16,17 +16,17 @@ use pulp::{f32x8, f64x4};
 const F32_HEAD: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
 const F64_HEAD: [i64; 8] = [-1, -1, -1, -1, 0, 0, 0, 0];
 
-/// All ones in the first `n < 8` 32-bit lanes.
+/// All ones in the first `n <= 8` 32-bit lanes.
 #[inline(always)]
 fn f32_head(n: usize) -> __m256i {
-    let window: [i32; 8] = F32_HEAD[8 - n..16 - n].try_into().expect("n < 8");
+    let window: [i32; 8] = F32_HEAD[8 - n..16 - n].try_into().expect("n <= 8");
     cast(window)
 }
 
-/// All ones in the first `n < 4` 64-bit lanes.
+/// All ones in the first `n <= 4` 64-bit lanes.
 #[inline(always)]
 fn f64_head(n: usize) -> __m256i {
-    let window: [i64; 4] = F64_HEAD[4 - n..8 - n].try_into().expect("n < 4");
+    let window: [i64; 4] = F64_HEAD[4 - n..8 - n].try_into().expect("n <= 4");
     cast(window)
 }
 

@@ -48,13 +48,13 @@ impl Hooks<f32> for V4 {
     #[inline(always)]
     fn load_padded(self, src: &[f32], pad: f32) -> f32x16 {
         let pad = self.avx512f._mm512_set1_ps(pad);
-        let head = (1u16 << src.len()) - 1;
+        let head = ((1u32 << src.len()) - 1) as u16;
         // SAFETY: only lanes below `src.len()` are read.
         cast(unsafe { self.avx512f._mm512_mask_loadu_ps(pad, head, src.as_ptr()) })
     }
     #[inline(always)]
     fn store_head(self, v: f32x16, dst: &mut [f32]) {
-        let head = (1u16 << dst.len()) - 1;
+        let head = ((1u32 << dst.len()) - 1) as u16;
         // SAFETY: only lanes below `dst.len()` are written.
         unsafe { self.avx512f._mm512_mask_storeu_ps(dst.as_mut_ptr(), head, cast(v)) }
     }
@@ -139,13 +139,13 @@ impl Hooks<f64> for V4 {
     #[inline(always)]
     fn load_padded(self, src: &[f64], pad: f64) -> f64x8 {
         let pad = self.avx512f._mm512_set1_pd(pad);
-        let head = (1u8 << src.len()) - 1;
+        let head = ((1u32 << src.len()) - 1) as u8;
         // SAFETY: only lanes below `src.len()` are read.
         cast(unsafe { self.avx512f._mm512_mask_loadu_pd(pad, head, src.as_ptr()) })
     }
     #[inline(always)]
     fn store_head(self, v: f64x8, dst: &mut [f64]) {
-        let head = (1u8 << dst.len()) - 1;
+        let head = ((1u32 << dst.len()) - 1) as u8;
         // SAFETY: only lanes below `dst.len()` are written.
         unsafe { self.avx512f._mm512_mask_storeu_pd(dst.as_mut_ptr(), head, cast(v)) }
     }

@@ -22,9 +22,9 @@ pub trait Hooks<E: Float>: Copy {
     type V: Copy;
     fn bits_to_exponent(self, v: Self::V) -> Self::V;
     fn exponent_to_bits(self, v: Self::V) -> Self::V;
-    /// `0 < src.len() < LANES`
+    /// `src.len() <= LANES`
     fn load_padded(self, src: &[E], pad: E) -> Self::V;
-    /// `0 < dst.len() < LANES`
+    /// `dst.len() <= LANES`
     fn store_head(self, v: Self::V, dst: &mut [E]);
     fn fold_add(self, v: Self::V) -> E;
     fn fold_max(self, v: Self::V) -> E;
