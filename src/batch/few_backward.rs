@@ -2,12 +2,14 @@
 
 use super::few::InBlocks;
 use super::few_rows::go_along;
+use super::few_rows_moments::{Moments, OfRow};
 use super::planes_room::{Least, PlanesRoom, least, to_next};
 use super::row_function::{Backward, BackwardJob, EntropyBackwardJob};
 use crate::elem::Float;
 use crate::isa::{Kernel, Lanes, One};
 use crate::kernel::across::{ExpTerm, LaneAsk};
 use crate::kernel::across_block::sum_of_row;
+use crate::kernel::stats::reference;
 use crate::kernel::transpose::{from_planes, to_planes};
 use crate::kernel::{across_backward as backward, backward as along};
 use crate::view::RowIo;
@@ -106,8 +108,11 @@ impl<E: Float> InBlocks<E> for FewEntropyBackward<'_, '_, E> {
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) {
+        let (rows, classes) = self.job.io.shape();
+        if go_along(l, rows, classes) {
+            return self.along(l);
+        }
         let EntropyBackwardJob { upstream, io, .. } = self.job;
-        let (rows, classes) = io.shape();
         let mut least = least();
         let (planes, _) = self.room.planes(l, classes, &mut least);
         let exp = ExpTerm::new(l);
@@ -124,6 +129,25 @@ impl<E: Float> InBlocks<E> for FewEntropyBackward<'_, '_, E> {
             backward::entropy(l, ask, upstream, &mut planes[..classes * L::LANES]);
             from_planes(l, planes, io.target(), start, count);
             start += count;
+        }
+    }
+}
+
+impl<E: Float> FewEntropyBackward<'_, '_, E> {
+    /// The same of so few rows that each goes along: the bits are those of blocks.
+    #[inline(always)]
+    fn along<L: Lanes<E>>(self, l: L) {
+        let EntropyBackwardJob { upstream, io, .. } = self.job;
+        let mut moments = Moments::new(l, E::ONE);
+        for (row, upstream) in upstream.iter().enumerate() {
+            let mut io = io.row(row);
+            let OfRow { max, sum, first } = moments.of(l, io.source(), None);
+            if sum > E::ZERO {
+                let (mean, factor) = (One.div(first, sum), One.div(*upstream, sum));
+                along::Entropy { io, max: reference(max), factor, mean }.run(l);
+            } else {
+                io.target().fill(E::NAN);
+            }
         }
     }
 }

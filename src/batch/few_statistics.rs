@@ -2,15 +2,18 @@
 
 use super::calibration::CalibrationJob;
 use super::few::InBlocks;
+use super::few_rows::{go_along, in_lane};
+use super::few_rows_moments::Moments;
 use super::lanes::{lead, sum};
 use super::logit_map::LogitMap;
 use super::planes_room::{PlanesRoom, least, to_next};
 use super::statistics::RowStatistics;
 use crate::elem::Float;
-use crate::isa::{Lanes, MOST_LANES};
+use crate::isa::{Kernel, Lanes, MOST_LANES};
 use crate::kernel::across::{Compensated, ExpTerm, LaneAsk, LaneStats};
 use crate::kernel::across_block::stats_and_moments;
 use crate::kernel::across_dense::Top;
+use crate::kernel::argmax::Largest;
 use crate::kernel::transpose::to_planes;
 use crate::labels::Targets;
 use crate::loss::nll::Nll;
@@ -47,9 +50,12 @@ impl<E: Float> InBlocks<E> for &mut FewStatistics<'_, '_, E> {
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) {
+        let classes = self.logits.classes();
+        if go_along(l, self.rows.len(), classes) && self.map.softcap.is_none() {
+            return self.along(l);
+        }
         let FewStatistics { logits, targets, map, out, rows, room } = self;
         let (logits, map, rows) = (*logits, *map, rows.clone());
-        let classes = logits.classes();
         let mut least = least();
         let (room, slopes) = room.planes(l, classes, &mut least);
         let exp = ExpTerm::new(l);
@@ -65,6 +71,36 @@ impl<E: Float> InBlocks<E> for &mut FewStatistics<'_, '_, E> {
             of_block.write(l, l.splat(ask.scale), out, (start, count));
             start += count;
         }
+    }
+}
+
+impl<E: Float> FewStatistics<'_, '_, E> {
+    /// The same of so few rows that each goes along: the bits are those of blocks.
+    #[inline(always)]
+    fn along<L: Lanes<E>>(&mut self, l: L) {
+        let scale = self.map.factor();
+        let mut moments = Moments::new(l, scale);
+        let (mut labels, mut first) = (l.splat(E::ZERO - E::ONE), l.splat(E::ZERO));
+        let mut top = Top { class: first, logit: first };
+        let mut stats = LaneStats::nothing(l);
+        for (i, row) in self.rows.clone().enumerate() {
+            let (x, label) = (self.logits.row(row), self.targets.class(row));
+            let (_, class) = Largest(x).run(l);
+            top.class = in_lane(l, top.class, i, E::from_class(class));
+            top.logit = in_lane(l, top.logit, i, x[class]);
+            if let Some(label) = label {
+                labels = in_lane(l, labels, i, E::from_class(label));
+                stats.label = in_lane(l, stats.label, i, x[label]);
+            }
+            let of_row = moments.of(l, x, label);
+            stats.max = in_lane(l, stats.max, i, of_row.max);
+            stats.sum = in_lane(l, stats.sum, i, of_row.sum);
+            first = in_lane(l, first, i, of_row.first);
+        }
+        stats.measure(l);
+        let scale = l.splat(scale);
+        let of_rows = OfBlock::of(l, scale, (labels, top), (stats, first));
+        of_rows.write(l, scale, self.out, (self.rows.start, self.rows.len()));
     }
 }
 
@@ -87,10 +123,20 @@ impl<V: Copy> OfBlock<V> {
         planes: &mut [E],
     ) -> Self {
         let top = Top::of(l, planes);
-        let (mut stats, [first, _]) = stats_and_moments(l, ask, labels, planes);
+        let (stats, [first, _]) = stats_and_moments(l, ask, labels, planes);
+        Self::of(l, l.splat(ask.scale), (labels, top), (stats, first))
+    }
+
+    #[inline(always)]
+    fn of<E: Float, L: Lanes<E, V = V>>(
+        l: L,
+        scale: V,
+        (labels, top): (V, Top<V>),
+        (mut stats, first): (LaneStats<V>, V),
+    ) -> Self {
         let none = l.splat(E::NEG_INFINITY);
         stats.label = l.select_lt(labels, l.splat(E::ZERO), none, stats.label);
-        let nll = Nll::new(l, sum(l, &stats), lead(l, l.splat(ask.scale), &stats));
+        let nll = Nll::new(l, sum(l, &stats), lead(l, scale, &stats));
         OfBlock { labels, top, stats, first, nll }
     }
 
