@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Counts the instructions of the hot kernels on the AVX2 path (valgrind) and compares them with those on file:
+# Counts the instructions of the hot kernels on the AVX2 path, and of some on the scalar one (valgrind) and compares them with those on file:
 # a count repeats where a time does not. Fails where one differs by more than 2 %, up or down; BLESS=1 writes
 # the file anew.
 set -euo pipefail
@@ -43,7 +43,7 @@ while read -r name registers least; do
 done < <("$binary")
 
 if [ "${BLESS-}" = 1 ]; then
-  { echo "# Instructions of one call on the AVX2 path: scripts/check-instructions.sh. $(rustc --version)"; cat "$counts"; } >"$expected"
+  { echo "# Instructions of one call, on the AVX2 path if nothing is said: scripts/check-instructions.sh. $(rustc --version)"; cat "$counts"; } >"$expected"
   echo "written: $expected"
 elif [ "$failed" -ne 0 ]; then
   echo "instructions: differ by more than 2 % from $expected; BLESS=1 $0 accepts them" >&2

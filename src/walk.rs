@@ -17,7 +17,7 @@ mod sums;
 
 pub(crate) use beside::{NextLargest, map_sum_beside, sum_beside};
 pub(crate) use blocks::in_blocks;
-use map::padded;
+pub(crate) use map::padded;
 pub(crate) use map::{
     CACHE_LINE, WORTH_ALIGNING, Writes, get, map, map_both, map_out, map_two, map2, put, written,
 };

@@ -18,7 +18,8 @@ fn shapes<T: Num>() -> Vec<(usize, usize)> {
     if small() {
         return vec![(5, 1), (5, 33), (2, tile + 1), (1100, 2)];
     }
-    short.into_iter().chain(long).chain(leaves).collect()
+    let few = [(1, 65), (3, 33), (4, 128)];
+    short.into_iter().chain(few).chain(long).chain(leaves).collect()
 }
 
 /// Ignored rows, and special numbers: a NaN with sign and payload, infinities, confident margins,
@@ -163,7 +164,9 @@ fn apart<T: Num>(m: &Matrix<T>, gap: usize) -> Matrix<T> {
 }
 
 fn strides_agree<T: Num>() {
-    for (rows, classes) in [(7, 1), (7, 10), (5, 33), (3, PartialRow::<T>::tile() + 1)] {
+    for (rows, classes) in
+        [(7, 1), (7, 10), (5, 33), (4, 33), (1, 65), (3, PartialRow::<T>::tile() + 1)]
+    {
         let args = specials(Args::<T>::new(rows, classes, 0, Path::Scalar));
         for call in calls::<T>().into_iter().filter(|call| !call.name.starts_with("math::")) {
             let expected = run(&call, &args);
@@ -241,17 +244,29 @@ fn in_place_gives_the_bits_of_the_call_beside_the_logits() {
 }
 
 fn rows_alone<T: Num>() {
-    for (rows, classes) in
-        [(12, 1), (12, 2), (21, 10), (12, 65), (9, 128), (10, PartialRow::<T>::tile() + 3)]
-    {
+    for (rows, classes) in [
+        (12, 1),
+        (12, 2),
+        (21, 10),
+        (12, 32),
+        (12, 65),
+        (9, 128),
+        (10, PartialRow::<T>::tile() + 3),
+    ] {
         for path in paths() {
             let mut args = specials(Args::<T>::new(rows, classes, 1, path));
             args.reduction = Reduction::Sum;
             for call in calls::<T>() {
                 let batch = run(&call, &args);
-                for r in 0..rows {
-                    let alone = run(&call, &args.row(r)).outputs() == batch.row(r).outputs();
-                    assert!(alone, "{} of row {r}, {rows} x {classes} on {path}", call.name);
+                // A few rows at a time are done in another way than many.
+                for count in 1..=4 {
+                    for r in (0..=rows - count).step_by(count) {
+                        let some = r..r + count;
+                        let alone = run(&call, &args.rows(some.clone())).outputs();
+                        let what = format!("{rows} x {classes} on {path}");
+                        let same = alone == batch.rows(some.clone()).outputs();
+                        assert!(same, "{} of rows {some:?}, {what}", call.name);
+                    }
                 }
             }
         }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Num, Random, bits, paths};
-use xent::{CrossEntropy, Exec, Rows, RowsMut};
+use xent::{CrossEntropy, Exec, Reduction, Rows, RowsMut};
 
 const IGNORED: i64 = -100;
 
@@ -118,4 +118,49 @@ fn beside_neighbours<T: Num>() {
 fn a_row_is_the_same_whatever_is_beside_it() {
     beside_neighbours::<f32>();
     beside_neighbours::<f64>();
+}
+
+/// A few rows at a time are done in another way than many: their total is that of the same among rows that are 0.
+fn few_beside_nothing<T: Num>() {
+    const MANY: usize = 9;
+    let sum = |exec| loss::<T>(exec).reduction(Reduction::Sum);
+    for classes in [9, 16, 32, 33, 65, 128] {
+        let mut random = Random(classes as u64);
+        let mut numbers = |n: usize| -> Vec<T> { (0..n).map(|_| random.normal()).collect() };
+        let (x, weights) = (numbers(MANY * classes), numbers(classes));
+        let weights: Vec<T> = weights.iter().map(|w| T::of(w.wide().abs())).collect();
+        let targets: Vec<T> = numbers(MANY * classes);
+        for (path, count) in paths().into_iter().flat_map(|p| (1..=4).map(move |n| (p, n))) {
+            let exec = Exec::new().path(path).threads(1);
+            let labels: Vec<i64> = (0..MANY)
+                .map(|row| if row < count { (row * 7 % classes) as i64 } else { IGNORED })
+                .collect();
+            let len = count * classes;
+            let shares = (0..MANY * classes)
+                .map(|i| T::of(if i < len { targets[i].wide().abs() } else { 0.0 }));
+            let shares: Vec<T> = shares.collect();
+            let totals = |rows: usize| {
+                let view = |m| Rows::new(m, classes).expect("rows");
+                let (x, t) = (view(&x[..rows * classes]), view(&shares[..rows * classes]));
+                let labels = &labels[..rows];
+                let smoothed = sum(exec).label_smoothing(0.125);
+                [
+                    sum(exec).loss(x, labels),
+                    sum(exec).focal(2.0).loss(x, labels),
+                    smoothed.loss(x, labels),
+                    smoothed.class_weights(&weights).loss(x, labels),
+                    sum(exec).loss(x, t),
+                    sum(exec).class_weights(&weights).loss(x, t),
+                ]
+                .map(|total| total.expect("a total").to_bits())
+            };
+            assert_eq!(totals(count), totals(MANY), "{count} x {classes} on {path}");
+        }
+    }
+}
+
+#[test]
+fn the_total_of_a_few_rows_is_theirs_among_many() {
+    few_beside_nothing::<f32>();
+    few_beside_nothing::<f64>();
 }

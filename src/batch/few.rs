@@ -70,7 +70,7 @@ impl<E: Float, const GRADIENT: bool> InBlocks<E> for &mut FewClasses<'_, '_, E, 
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
         let mut least = least();
         let (_, classes) = self.job.pass.shape();
-        if go_along(l, self.rows.len(), classes) && self.may_go_along() {
+        if go_along(l, self.rows.len(), classes) && self.job.recipe.logits.softcap.is_none() {
             return self.along(l, &mut least);
         }
         let FewClasses { job, rows, room } = self;

@@ -2,8 +2,8 @@
 
 use super::few::InBlocks;
 use super::few_rows::go_along;
-use super::few_rows_moments::{Moments, OfRow};
-use super::planes_room::{Least, PlanesRoom, least, to_next};
+use super::few_rows_moments::{Moments, RowMoments};
+use super::planes_room::{PlanesRoom, RowRoom, least, row_room, to_next};
 use super::row_function::{Backward, BackwardJob, EntropyBackwardJob};
 use crate::elem::Float;
 use crate::isa::{Kernel, Lanes, One};
@@ -11,7 +11,7 @@ use crate::kernel::across::{ExpTerm, LaneAsk};
 use crate::kernel::across_block::sum_of_row;
 use crate::kernel::stats::reference;
 use crate::kernel::transpose::{from_planes, to_planes};
-use crate::kernel::{across_backward as backward, backward as along};
+use crate::kernel::{across_backward as backward, backward as rows};
 use crate::view::RowIo;
 use crate::walk::{self, get};
 
@@ -67,14 +67,14 @@ impl<E: Float> FewBackward<'_, '_, E> {
     #[inline(always)]
     fn along<L: Lanes<E>>(self, l: L) {
         let BackwardJob { backward, output, io, .. } = self.job;
-        let mut products: Least<E> = least();
+        let mut products: RowRoom<E> = row_room();
         for row in 0..output.rows() {
             let (y, io) = (output.row(row), io.row(row));
             let g = io.source();
             match backward {
                 Backward::LogSoftmax => {
                     let sum = sum_of_row(One, g);
-                    along::LogSoftmax { io, y, sum }.run(l);
+                    rows::LogSoftmax { io, y, sum }.run(l);
                 }
                 Backward::Softmax => {
                     let products = &mut products.0[..g.len()];
@@ -86,7 +86,7 @@ impl<E: Float> FewBackward<'_, '_, E> {
                         |g, p| l.register().mul(g, p),
                     );
                     let dot = sum_of_row(One, products);
-                    along::Softmax { io, p: y, dot }.run(l);
+                    rows::Softmax { io, p: y, dot }.run(l);
                 }
             }
         }
@@ -141,10 +141,10 @@ impl<E: Float> FewEntropyBackward<'_, '_, E> {
         let mut moments = Moments::new(l, E::ONE);
         for (row, upstream) in upstream.iter().enumerate() {
             let mut io = io.row(row);
-            let OfRow { max, sum, first } = moments.of(l, io.source(), None);
+            let RowMoments { max, sum, first } = moments.of(io.source(), None);
             if sum > E::ZERO {
                 let (mean, factor) = (One.div(first, sum), One.div(*upstream, sum));
-                along::Entropy { io, max: reference(max), factor, mean }.run(l);
+                rows::Entropy { io, max: reference(max), factor, mean }.run(l);
             } else {
                 io.target().fill(E::NAN);
             }

@@ -37,12 +37,12 @@ impl<E: Float> InBlocks<E> for &mut FewDense<'_, '_, E> {
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
-        if go_along(l, self.rows.len(), self.job.targets.classes()) && self.may_go_along() {
+        let classes = self.job.targets.classes();
+        if go_along(l, self.rows.len(), classes) && self.job.recipe.logits.softcap.is_none() {
             return self.along(l);
         }
         let FewDense { job, rows, rooms: [of_logits, of_targets] } = self;
         let (job, rows) = (&mut **job, rows.clone());
-        let classes = job.targets.classes();
         let (mut least, mut more) = (least(), least());
         let (planes, slopes) = of_logits.planes(l, classes, &mut least);
         let (targets, _) = of_targets.planes(l, classes, &mut more);
@@ -86,7 +86,7 @@ impl<E: Float> InBlocks<E> for &mut FewDense<'_, '_, E> {
 }
 
 /// What is known of rows, each in a lane, before their losses.
-pub(super) struct Known<V> {
+pub(super) struct LaneSums<V> {
     /// `Σ p ln p` of a divergence.
     pub(super) entropy: V,
     pub(super) top: Top<V>,
@@ -95,12 +95,12 @@ pub(super) struct Known<V> {
     pub(super) stats: LaneStats<V>,
 }
 
-impl<V: Copy> Known<V> {
+impl<V: Copy> LaneSums<V> {
     /// Of no rows.
     #[inline(always)]
     pub(super) fn nothing<E: Float, L: Lanes<E, V = V>>(l: L) -> Self {
         let zero = l.splat(E::ZERO);
-        Known {
+        LaneSums {
             entropy: zero,
             top: Top { class: zero, logit: zero },
             masses: LaneMasses { shortfall: zero, total: zero, on_top: zero },
@@ -132,16 +132,16 @@ impl<E: Float> DenseRecipe<'_, E> {
         let masses = LaneMasses::of(l, top, logits, targets);
         let mut stats = across_block::tops(l, top.class, logits);
         across_block::sums(l, ask, top.class, logits, &mut stats, true);
-        self.of_known(l, (count, upstream), Known { entropy, top, masses, stats })
+        self.of_sums(l, (count, upstream), LaneSums { entropy, top, masses, stats })
     }
 
     /// The losses and the z-losses of `count` rows, 0 in the lanes behind them, and what their gradient is made of.
     #[inline(always)]
-    pub(super) fn of_known<L: Lanes<E>>(
+    pub(super) fn of_sums<L: Lanes<E>>(
         &self,
         l: L,
         (count, upstream): (usize, L::V),
-        Known { entropy, top, masses, stats }: Known<L::V>,
+        LaneSums { entropy, top, masses, stats }: LaneSums<L::V>,
     ) -> ([L::V; 2], LaneGradient<L::V>) {
         let (zero, nan) = (l.splat(E::ZERO), l.splat(E::NAN));
         let LaneMasses { shortfall, total, on_top } = masses;

@@ -92,7 +92,7 @@ impl<E: Float> FewStatistics<'_, '_, E> {
                 labels = in_lane(l, labels, i, E::from_class(label));
                 stats.label = in_lane(l, stats.label, i, x[label]);
             }
-            let of_row = moments.of(l, x, label);
+            let of_row = moments.of(x, label);
             stats.max = in_lane(l, stats.max, i, of_row.max);
             stats.sum = in_lane(l, stats.sum, i, of_row.sum);
             first = in_lane(l, first, i, of_row.first);

@@ -1,5 +1,6 @@
 //! Rows of few classes side by side, as many as a virtual vector has lanes: a lane is a row.
 
+use super::few::MOST_CLASSES;
 use super::lanes::{LaneRows, whole};
 use super::logit_map::{CapRoom, LogitMap};
 use super::room::Room;
@@ -23,6 +24,15 @@ pub(super) type Least<E> = Scratch<E, LEAST>;
 #[inline(always)]
 pub(super) fn least<E: Float>() -> Least<E> {
     Scratch([E::ZERO; LEAST])
+}
+
+/// Room for one row.
+pub(super) type RowRoom<E> = Scratch<E, MOST_CLASSES>;
+
+/// An empty one.
+#[inline(always)]
+pub(super) fn row_room<E: Float>() -> RowRoom<E> {
+    Scratch([E::ZERO; MOST_CLASSES])
 }
 
 /// Room for the planes of a block, and for the slopes of a cap; blocks after one another share it.

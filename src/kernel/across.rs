@@ -488,12 +488,10 @@ impl<V: Copy> LaneGradient<V> {
         r.select_eq(self.labels, r.splat(E::from_class(class)), self.at_label, other)
     }
 
-    /// NaN, of which there is one, or of a row that does not count or a coefficient that is too large; of a row that does
-    /// not count all else is 0 without a sign.
+    /// [`settle`] of each lane.
     #[inline(always)]
     pub(crate) fn settle<E: Float, R: Lanes<E, V = V>>(&self, r: R, g: V) -> V {
-        let g = r.select_eq(g, g, g, self.lost);
-        r.select_eq(self.lost, self.lost, self.lost, g)
+        settle(r, self.lost, g)
     }
 
     /// Whether no gradient can be NaN without a spread.
@@ -502,6 +500,14 @@ impl<V: Copy> LaneGradient<V> {
         let all = r.add(r.mul(self.factor, self.sum), self.at_label);
         r.fold_add(r.sub(all, all)) == E::ZERO
     }
+}
+
+/// A gradient as it is written: where it is NaN, of which there is one, or of a row that does not count or a coefficient
+/// that is too large, `lost`; of a row that does not count all else is 0 without a sign.
+#[inline(always)]
+pub(crate) fn settle<E: Float, R: Lanes<E>>(r: R, lost: R::V, g: R::V) -> R::V {
+    let g = r.select_eq(g, g, g, lost);
+    r.select_eq(lost, lost, lost, g)
 }
 
 /// Turns what was kept into the gradient, in a register for each of `lanes`.

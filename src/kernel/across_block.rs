@@ -252,27 +252,28 @@ pub(super) fn next_block<E: Float, L: Lanes<E>>(l: L, plane: &[E], [source, targ
     walk::ask_ahead(l, plane, target);
 }
 
-/// The sum of one row's exponentials, in the order of [`sum`].
+/// The sum of a number for each class of one row, in the order of [`sum`].
 #[inline(always)]
-pub(crate) fn sum_of_row<E: Float, L: Lanes<E, V = E>>(one: L, exps: &[E]) -> E {
+pub(crate) fn sum_of_row<E: Float, L: Lanes<E, V = E>>(one: L, row: &[E]) -> E {
     let [sum] = in_tiles_of_one(
         one,
-        exps.len(),
+        row.len(),
         #[inline(always)]
-        |classes| [of_few(one, &exps[classes])],
+        |classes| [of_few(one, &row[classes])],
     );
     sum
 }
 
-/// The sum of at most four numbers. Four are written out: a loop takes longer to leave than to add them up.
+/// The sum of at most four numbers; of -0 alone it is -0, which a sum that starts with 0 takes for 0. Four are written out:
+/// a loop takes longer to leave than to add them up.
 #[inline(always)]
-pub(super) fn of_few<E: Float, L: Lanes<E, V = E>>(one: L, exps: &[E]) -> E {
-    if let [a, b, c, d] = *exps {
+pub(super) fn of_few<E: Float, L: Lanes<E, V = E>>(one: L, few: &[E]) -> E {
+    if let [a, b, c, d] = *few {
         return one.add(one.add(one.add(a, b), c), d);
     }
     let mut sum = E::ZERO;
-    for e in exps {
-        sum = one.add(sum, *e);
+    for x in few {
+        sum = one.add(sum, *x);
     }
     sum
 }

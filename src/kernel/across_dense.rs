@@ -6,6 +6,7 @@ use super::dense::Mass;
 use crate::elem::Float;
 use crate::elementary::{exp, ln_of_share};
 use crate::isa::Lanes;
+use crate::view::RowIo;
 use crate::walk;
 
 /// The largest logit of each lane, and the first class that has it; class 0 if there is none.
@@ -37,23 +38,45 @@ pub(crate) fn negative_entropy<E: Float, L: Lanes<E>>(
     mass: &Mass<'_, E>,
     targets: &[E],
 ) -> L::V {
-    let zero = l.splat(E::ZERO);
     let logs = matches!(mass, Mass::Exp);
     let [sum] = in_tiles_of_one(
         l,
         targets.len() / L::LANES,
         #[inline(always)]
         |classes| {
-            let mut sum = zero;
+            let mut sum = l.splat(E::ZERO);
             for c in classes {
                 let t = l.load(&targets[c * L::LANES..][..L::LANES]);
-                let (p, ln_p) = if logs { (exp(l, t), t) } else { (t, ln_of_share(l, t)) };
-                sum = l.add(sum, l.select_eq(p, zero, zero, l.mul(p, ln_p)));
+                sum = l.add(sum, negative_entropy_of_class(l, t, logs));
             }
             [sum]
         },
     );
     sum
+}
+
+/// The terms of that sum for one row.
+#[inline(always)]
+pub(crate) fn negative_entropy_of_classes<E: Float, L: Lanes<E>>(
+    l: L,
+    mass: &Mass<'_, E>,
+    t: &[E],
+    terms: &mut [E],
+) {
+    let (r, logs) = (l.register(), matches!(mass, Mass::Exp));
+    walk::map(
+        l,
+        &mut RowIo::Apart(t, terms),
+        #[inline(always)]
+        |t| negative_entropy_of_class(r, t, logs),
+    );
+}
+
+#[inline(always)]
+fn negative_entropy_of_class<E: Float, R: Lanes<E>>(r: R, t: R::V, logs: bool) -> R::V {
+    let (p, ln_p) = if logs { (exp(r, t), t) } else { (t, ln_of_share(r, t)) };
+    let zero = r.splat(E::ZERO);
+    r.select_eq(p, zero, zero, r.mul(p, ln_p))
 }
 
 /// Turns the targets into the masses.

@@ -128,6 +128,6 @@ impl<E: Float> Kernel<E> for Entropy<'_, E> {
 
 /// Sign and payload of a NaN depend on the CPU: only a NaN differs from itself, replace it.
 #[inline(always)]
-pub(super) fn canonical<E: Float, L: Lanes<E>>(l: L, v: L::V) -> L::V {
+pub(crate) fn canonical<E: Float, L: Lanes<E>>(l: L, v: L::V) -> L::V {
     l.select_eq(v, v, v, l.splat(E::NAN))
 }

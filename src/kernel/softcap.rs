@@ -117,7 +117,7 @@ impl<E: Float> Softcap<E> {
             l,
             io,
             slope,
-            ahead,
+            Some(ahead),
             #[inline(always)]
             |x| {
                 let (value, slope) = small.of(r, r.mul(ratio, x));
@@ -147,7 +147,7 @@ impl<E: Float> Softcap<E> {
             l,
             &mut RowIo::Apart(io.source(), values),
             slopes,
-            ahead,
+            Some(ahead),
             #[inline(always)]
             |x| {
                 let z = r.mul(ratio, x);
@@ -160,7 +160,7 @@ impl<E: Float> Softcap<E> {
             l,
             io,
             slope,
-            ahead,
+            Some(ahead),
             #[inline(always)]
             |x| tanh_begin(r, r.mul(inner, x)),
         );

@@ -45,7 +45,8 @@ fn add<E: Float, L: Lanes<E>, const N: usize>(l: L, sums: &mut [L::V; N], terms:
     }
 }
 
-/// `N` sums over `len` elements: `f` gives those of a block, from an index to an index, which has
+/// `N` sums over `len` elements, added up as in [`BlockSums`] but group by group: nothing is chosen in the chain of
+/// additions. `f` gives those of a block, from an index to an index, which has
 /// `block` elements or, the last, fewer.
 #[inline(always)]
 pub(crate) fn in_blocks<E: Float, L: Lanes<E>, const N: usize>(

@@ -23,7 +23,7 @@ pub(crate) fn get<E: Float, L: Lanes<E>>(l: L, source: &[E]) -> L::V {
 
 /// The same; `pad` in the others.
 #[inline(always)]
-pub(super) fn padded<E: Float, L: Lanes<E>>(l: L, source: &[E], pad: E) -> L::V {
+pub(crate) fn padded<E: Float, L: Lanes<E>>(l: L, source: &[E], pad: E) -> L::V {
     if source.len() == L::LANES { l.load(source) } else { l.load_padded(source, pad) }
 }
 
@@ -175,13 +175,13 @@ pub(crate) fn map2<E: Float, L: Lanes<E>>(
     }
 }
 
-/// `(target[i], second[i]) = f(source[i])`; asks for what lies `ahead` bytes further.
+/// `(target[i], second[i]) = f(source[i])`; asks for what lies `ahead` bytes further, if it is to.
 #[inline(always)]
 pub(crate) fn map_two<E: Float, L: Lanes<E>>(
     l: L,
     io: &mut RowIo<'_, E>,
     second: &mut [E],
-    ahead: usize,
+    ahead: Option<usize>,
     f: impl Fn(Register<E, L>) -> (Register<E, L>, Register<E, L>) + Copy,
 ) {
     let r = l.register();
@@ -193,8 +193,10 @@ pub(crate) fn map_two<E: Float, L: Lanes<E>>(
         RowIo::Apart(source, target) => {
             let chunks = source.chunks_exact(lanes).zip(target.chunks_exact_mut(lanes));
             for ((s, t), second) in chunks.zip(second.chunks_exact_mut(lanes)) {
-                ask_ahead(r, s, ahead);
-                ask_ahead(r, t, ahead);
+                if let Some(ahead) = ahead {
+                    ask_ahead(r, s, ahead);
+                    ask_ahead(r, t, ahead);
+                }
                 let (a, b) = f(r.load(s));
                 r.store(a, t);
                 r.store(b, second);
@@ -202,7 +204,9 @@ pub(crate) fn map_two<E: Float, L: Lanes<E>>(
         }
         RowIo::InPlace(data) => {
             for (x, second) in data.chunks_exact_mut(lanes).zip(second.chunks_exact_mut(lanes)) {
-                ask_ahead(r, x, ahead);
+                if let Some(ahead) = ahead {
+                    ask_ahead(r, x, ahead);
+                }
                 let (a, b) = f(r.load(x));
                 r.store(a, x);
                 r.store(b, second);

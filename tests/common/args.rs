@@ -1,6 +1,7 @@
 //! The arguments of every call, and what a call in the table is.
 
 use super::{Matrix, Num, Random};
+use core::ops::Range;
 use xent::{CrossEntropy, Error, Exec, PartialRow, Path, Reduction, RowStatistics};
 
 /// The options that are numbers.
@@ -272,29 +273,38 @@ impl<T: Num> Args<T> {
 
     /// The arguments of a row alone, outputs included.
     pub fn row(&self, r: usize) -> Self {
-        let one = |m: &Matrix<T>| Matrix::from_rows(m.classes, m.row(r).to_vec());
-        let plane = |planes: &[T]| position(planes, self.classes, self.inner, r);
+        self.rows(r..r + 1)
+    }
+
+    /// The same of some rows; their class axis has a stride of 1.
+    pub fn rows(&self, rows: Range<usize>) -> Self {
+        let some = |m: &Matrix<T>| {
+            Matrix::from_rows(m.classes, rows.clone().flat_map(|r| m.row(r)).copied().collect())
+        };
+        let planes = |planes: &[T]| {
+            rows.clone().flat_map(|r| position(planes, self.classes, self.inner, r)).collect()
+        };
         Args {
-            input: one(&self.input),
-            upstream: one(&self.upstream),
-            labels: vec![self.labels[r]],
-            row_upstream: vec![self.row_upstream[r]],
+            input: some(&self.input),
+            upstream: some(&self.upstream),
+            labels: self.labels[rows.clone()].to_vec(),
+            row_upstream: self.row_upstream[rows.clone()].to_vec(),
             with: With {
-                row_weights: vec![self.with.row_weights[r]],
-                element_weights: one(&self.with.element_weights),
-                targets: one(&self.with.targets),
-                log_targets: one(&self.with.log_targets),
+                row_weights: self.with.row_weights[rows.clone()].to_vec(),
+                element_weights: some(&self.with.element_weights),
+                targets: some(&self.with.targets),
+                log_targets: some(&self.with.log_targets),
                 ..self.with.clone()
             },
             inner: 1,
-            planes: plane(&self.planes),
-            planes_out: plane(&self.planes_out),
-            matrix: one(&self.matrix),
-            values: one(&self.values),
-            vector: vec![self.vector[r]],
-            statistics: self.statistics.each_ref().map(|s| vec![s[r]]),
-            argmax: vec![self.argmax[r]],
-            partials: self.partials.each_ref().map(|p| vec![p[r]]),
+            planes: planes(&self.planes),
+            planes_out: planes(&self.planes_out),
+            matrix: some(&self.matrix),
+            values: some(&self.values),
+            vector: self.vector[rows.clone()].to_vec(),
+            statistics: self.statistics.each_ref().map(|s| s[rows.clone()].to_vec()),
+            argmax: self.argmax[rows.clone()].to_vec(),
+            partials: self.partials.each_ref().map(|p| p[rows.clone()].to_vec()),
             ..*self
         }
     }

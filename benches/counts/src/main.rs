@@ -5,7 +5,7 @@
 //! xent-counts cross_entropy      # does it
 //! ```
 //!
-//! The least is what the arithmetic alone needs on AVX2 for a register of numbers (8 `f32` or 4 `f64`),
+//! The path is AVX2, but for some cases. The least is what the arithmetic alone needs there for a register of numbers (8 `f32` or 4 `f64`),
 //! with loads folded into it where one instruction can: no loop, no labels, no tails.
 
 use std::hint::black_box;
@@ -63,11 +63,18 @@ struct Case {
     rows: usize,
     classes: usize,
     double: bool,
+    path: Path,
     least: f64,
 }
 
 const fn case(name: &'static str, op: Op, rows: usize, classes: usize, least: f64) -> Case {
-    Case { name, op, rows, classes, double: false, least }
+    Case { name, op, rows, classes, double: false, path: Path::Avx2, least }
+}
+
+/// The same on the scalar path, of which the compiler makes vectors: 8 `f32`, but whole numbers only by fours.
+const fn scalar(name: &'static str, op: Op, least: f64) -> Case {
+    let path = Path::Scalar;
+    Case { name, op, rows: 64, classes: 1_000, double: false, path, least: least + 2.0 }
 }
 
 const CASES: &[Case] = &[
@@ -169,14 +176,22 @@ const CASES: &[Case] = &[
     // Along the row; most of it is what a call costs.
     case("one_row_gradient", Op::LossAndGradient, 1, 100, EXP_AND_SUM + 1.0 + MAP),
     case("one_row_log_softmax", Op::LogSoftmax, 1, 100, EXP_AND_SUM + MAP),
+    case("one_row_log_softmax_backward", Op::LogSoftmaxBackward, 1, 100, EXP_AND_SUM + 1.0 + MAP),
+    case("one_row_entropy", Op::Entropy, 1, 100, EXP_AND_SUM + 2.0),
+    case("one_row_dense_gradient", Op::Dense, 1, 100, EXP_AND_SUM + 1.0 + MAP + 3.0),
     Case {
         name: "cross_entropy_f64",
         op: Op::Loss,
         rows: 64,
         classes: 1_000,
         double: true,
+        path: Path::Avx2,
         least: EXP_AND_SUM_F64,
     },
+    scalar("scalar_cross_entropy", Op::Loss, EXP_AND_SUM),
+    scalar("scalar_cross_entropy_gradient", Op::LossAndGradient, EXP_AND_SUM + 1.0 + MAP),
+    scalar("scalar_softmax", Op::Softmax, EXP_AND_SUM + 1.0 + MAP),
+    scalar("scalar_dense_gradient", Op::Dense, EXP_AND_SUM + 1.0 + MAP + 3.0),
 ];
 
 fn main() -> ExitCode {
@@ -210,6 +225,7 @@ fn main() -> ExitCode {
 
 struct Data<T> {
     op: Op,
+    path: Path,
     classes: usize,
     logits: Vec<T>,
     labels: Vec<u32>,
@@ -219,7 +235,7 @@ struct Data<T> {
 
 impl<T: Element> Data<T> {
     fn new(case: &Case, from: impl Fn(f64) -> T) -> Self {
-        let Case { op, rows, classes, .. } = *case;
+        let Case { op, rows, classes, path, .. } = *case;
         let logit = |i: usize| from((i * 7_919 % 1_021) as f64 / 64.0 - 8.0);
         let logits: Vec<T> = (0..rows * classes).map(logit).collect();
         let labels = (0..rows).map(|row| (row * 31 % classes) as u32).collect();
@@ -228,11 +244,11 @@ impl<T: Element> Data<T> {
             _ => from((i * 31 % 97 + 1) as f64 / (49 * classes) as f64),
         };
         let targets = (0..rows * classes).map(target).collect();
-        Data { op, classes, out: logits.clone(), logits, labels, targets }
+        Data { op, path, classes, out: logits.clone(), logits, labels, targets }
     }
 
     fn run(&mut self) -> Result<f64, Error> {
-        let exec = Exec::new().path(Path::Avx2).threads(1);
+        let exec = Exec::new().path(self.path).threads(1);
         let loss = CrossEntropy::new().exec(exec);
         if let Op::Strided = self.op {
             let (classes, positions) = (self.classes, self.logits.len() / self.classes);
