@@ -74,12 +74,6 @@ impl<E: Float> Along<'_, E> {
         }
     }
 
-    /// What is kept of a row.
-    #[inline(always)]
-    pub(super) fn kept<L: Lanes<E>>(&self, l: L, i: usize) -> &[E] {
-        &self.rows[i * width(l, self.classes)..][..self.classes]
-    }
-
     /// The largest logit of a row; -0 may be 0.
     #[inline(always)]
     pub(super) fn max<L: Lanes<E>>(&mut self, l: L, i: usize) -> E {
