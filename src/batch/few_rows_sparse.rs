@@ -13,6 +13,7 @@ use crate::kernel::stats::reference;
 use crate::loss::nll;
 use crate::par::SUMS;
 use crate::walk::put;
+use core::ops::Range;
 
 impl<E: Float, const GRADIENT: bool> FewClasses<'_, '_, E, GRADIENT> {
     /// The sums of the losses; the bits of blocks.
@@ -70,8 +71,8 @@ impl<E: Float, const GRADIENT: bool> FewClasses<'_, '_, E, GRADIENT> {
         let of_lanes = LaneRows {
             labels: &labels[..L::LANES],
             count: rows.len(),
-            row_weights: job.row_weights.map(|w| &w[rows.clone()]),
-            upstream: job.upstream.map(|u| &u[rows.clone()]),
+            row_weights: of_rows(job.row_weights, rows),
+            upstream: of_rows(job.upstream, rows),
         };
         let (losses, lanes) = job.recipe.of_stats(l, &of_lanes, &stats, [lead, root], GRADIENT);
         if let Some(out) = &mut job.losses {
@@ -89,6 +90,15 @@ impl<E: Float, const GRADIENT: bool> FewClasses<'_, '_, E, GRADIENT> {
         }
         let z = if job.recipe.z_loss == 0.0 { 0.0 } else { total(l, losses[1]) };
         [total(l, losses[0]), z, 0.0]
+    }
+}
+
+/// The numbers of some rows, if there are any; the closure of an option is not always inlined.
+#[inline(always)]
+fn of_rows<'x, E>(of_all: Option<&'x [E]>, rows: &Range<usize>) -> Option<&'x [E]> {
+    match of_all {
+        Some(of_all) => Some(&of_all[rows.clone()]),
+        None => None,
     }
 }
 

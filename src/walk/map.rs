@@ -4,6 +4,7 @@ use super::ask_ahead;
 use crate::elem::Float;
 use crate::isa::{Lanes, Register, fence};
 use crate::view::RowIo;
+use core::slice::{ChunksExact, ChunksExactMut};
 
 /// Stores as many lanes as there is room for, at most all.
 #[inline(always)]
@@ -27,6 +28,28 @@ pub(crate) fn padded<E: Float, L: Lanes<E>>(l: L, source: &[E], pad: E) -> L::V 
     if source.len() == L::LANES { l.load(source) } else { l.load_padded(source, pad) }
 }
 
+/// The whole registers of two rows, side by side: zipped chunks are not always inlined.
+struct Registers<'s, 't, E> {
+    source: ChunksExact<'s, E>,
+    target: ChunksExactMut<'t, E>,
+}
+
+impl<'s, 't, E: Float> Registers<'s, 't, E> {
+    #[inline(always)]
+    fn of<R: Lanes<E>>(_: R, source: &'s [E], target: &'t mut [E]) -> Self {
+        let (source, target) = (source.chunks_exact(R::LANES), target.chunks_exact_mut(R::LANES));
+        Registers { source, target }
+    }
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<(&'s [E], &'t mut [E])> {
+        match (self.source.next(), self.target.next()) {
+            (Some(source), Some(target)) => Some((source, target)),
+            _ => None,
+        }
+    }
+}
+
 /// `f(source, target, y)` for each whole register of a row and of `y`; returns where they end.
 #[inline(always)]
 fn whole_registers<E: Float, R: Lanes<E>>(
@@ -37,13 +60,15 @@ fn whole_registers<E: Float, R: Lanes<E>>(
 ) -> usize {
     match io {
         RowIo::Apart(source, target) => {
-            let chunks = source.chunks_exact(R::LANES).zip(target.chunks_exact_mut(R::LANES));
-            for ((s, t), y) in chunks.zip(y.chunks_exact(R::LANES)) {
+            let mut registers = Registers::of(r, source, target);
+            for y in y.chunks_exact(R::LANES) {
+                let Some((s, t)) = registers.next() else { break };
                 r.store(f(r.load(s), r.load(y)), t);
             }
         }
         RowIo::InPlace(data) => {
-            for (x, y) in data.chunks_exact_mut(R::LANES).zip(y.chunks_exact(R::LANES)) {
+            let mut registers = Registers::of(r, y, data);
+            while let Some((y, x)) = registers.next() {
                 r.store(f(r.load(x), r.load(y)), x);
             }
         }
@@ -92,13 +117,13 @@ pub(crate) fn map_out<E: Float, L: Lanes<E>>(
     map_partial(r, io, (0, start), f);
     match io.part(start, end) {
         RowIo::Apart(source, target) => {
-            let registers = source.chunks_exact(lanes).zip(target.chunks_exact_mut(lanes));
+            let mut registers = Registers::of(r, source, target);
             if let Writes::PastCaches = writes {
-                for (s, t) in registers {
+                while let Some((s, t)) = registers.next() {
                     r.store_past_caches(f(r.load(s)), t);
                 }
             } else {
-                for (s, t) in registers {
+                while let Some((s, t)) = registers.next() {
                     r.store(f(r.load(s)), t);
                 }
             }
