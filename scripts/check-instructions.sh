@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Counts the instructions of the hot kernels on the AVX2 path, and of some on the scalar one (valgrind) and compares them with those on file:
-# a count repeats where a time does not. Fails where one differs by more than 2 %, up or down; BLESS=1 writes
-# the file anew.
+# Counts the instructions of the hot kernels on the AVX2 path, and of some on the scalar one (valgrind), and compares
+# them with those on file: a count repeats where a time does not. Fails where one differs by more than 2 %, up or down;
+# BLESS=1 writes the file anew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }

@@ -68,13 +68,8 @@ impl<E: Float> Along<'_, E> {
         f: impl Fn(L::V, usize) -> L::V + Copy,
     ) {
         let room = self.row(l, i);
-        // Zipped chunks are not always inlined.
-        let mut at = 0;
-        while at < x.len() {
-            let end = at + L::LANES;
-            let x = padded(l, &x[at..end.min(x.len())], E::NEG_INFINITY);
-            l.store(f(x, at), &mut room[at..end]);
-            at = end;
+        for (at, (x, room)) in x.chunks(L::LANES).zip(room.chunks_exact_mut(L::LANES)).enumerate() {
+            l.store(f(padded(l, x, E::NEG_INFINITY), at * L::LANES), room);
         }
     }
 
@@ -113,12 +108,8 @@ impl<E: Float> Along<'_, E> {
         out: &mut [E],
         f: impl Fn(L::V) -> L::V + Copy,
     ) {
-        let (row, len) = (self.row(l, i), out.len());
-        let mut at = 0;
-        while at < len {
-            let end = at + L::LANES;
-            put(l, f(l.load(&row[at..end])), &mut out[at..end.min(len)]);
-            at = end;
+        for (x, out) in self.row(l, i).chunks_exact(L::LANES).zip(out.chunks_mut(L::LANES)) {
+            put(l, f(l.load(x)), out);
         }
     }
 }

@@ -30,11 +30,9 @@ impl<E: Float, const N: usize> LeftOut<E, N> {
         let Some(i) = excluded else { return none };
         let start = i - i % (BLOCK * L::LANES);
         let (vector, lane) = ((i - start) / L::LANES, i % L::LANES);
-        let mut of_lane = [[pads[0]; MOST_LANES]; ROWS];
+        let mut of_lane = [[E::ZERO; MOST_LANES]; ROWS];
         for n in 0..ROWS {
-            if n > 0 {
-                of_lane[n] = [pads[n]; MOST_LANES];
-            }
+            of_lane[n] = [pads[n]; MOST_LANES];
             for (k, of_vector) in of_lane[n][..BLOCK].iter_mut().enumerate() {
                 if k != vector
                     && let Some(x) = rows[n].get(start + k * L::LANES + lane)

@@ -5,8 +5,8 @@
 //! xent-counts cross_entropy      # does it
 //! ```
 //!
-//! The path is AVX2, but for some cases. The least is what the arithmetic alone needs there for a register of numbers (8 `f32` or 4 `f64`),
-//! with loads folded into it where one instruction can: no loop, no labels, no tails.
+//! The path is AVX2, but for some cases. The least is what the arithmetic alone needs there for a register of
+//! numbers (8 `f32` or 4 `f64`), with loads folded into it where one instruction can: no loop, no labels, no tails.
 
 use std::hint::black_box;
 use std::process::ExitCode;
