@@ -1,6 +1,6 @@
 //! The negative log-likelihood at an inverse temperature, with its first two derivatives in it.
 
-use super::few::{SideBySide, are_few};
+use super::few::{OfFewClasses, are_few};
 use super::few_statistics::FewCalibration;
 use super::planes_room::PlanesRoom;
 use crate::elem::Float;
@@ -44,7 +44,7 @@ impl<E: Float> SumJob for CalibrationJob<'_, E> {
 
     fn run(&mut self, rows: Range<usize>, _: usize, room: &mut Self::Rooms) -> [f64; SUMS] {
         if are_few(self.logits.classes()) {
-            return self.token.run(SideBySide(&mut FewCalibration { job: self, rows, room }));
+            return (&mut FewCalibration { job: self, rows, room }).run(self.token);
         }
         let mut totals = [0.0; SUMS];
         for row in rows {

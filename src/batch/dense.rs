@@ -1,6 +1,6 @@
 //! Losses of rows of logits with a target for each class, with or without the gradient.
 
-use super::few::{SideBySide, are_few};
+use super::few::{OfFewClasses, are_few};
 use super::few_dense::FewDense;
 use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical, masses};
 use super::long_row::Between;
@@ -84,7 +84,7 @@ impl<E: Float> SumJob for DenseJob<'_, E> {
         let (token, classes) = (self.token, self.targets.classes());
         if are_few(classes) {
             let rooms = &mut rooms.blocks;
-            return token.run(SideBySide(&mut FewDense { job: self, rows, rooms }));
+            return (&mut FewDense { job: self, rows, rooms }).run(token);
         }
         let together = match self.recipe.mass.is_target() && self.recipe.logits.softcap.is_none() {
             // With the targets' rows.

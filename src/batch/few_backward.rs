@@ -1,7 +1,6 @@
 //! The backward forms of the row functions on rows of few classes, side by side: see [`few`](super::few).
 
-use super::few::InBlocks;
-use super::few_rows::go_along;
+use super::few::OfFewClasses;
 use super::few_rows_moments::{Moments, RowMoments};
 use super::planes_room::{PlanesRoom, RowRoom, least, row_room, to_next};
 use super::row_function::{Backward, BackwardJob, EntropyBackwardJob};
@@ -22,19 +21,16 @@ pub(super) struct FewBackward<'a, 'r, E: Float> {
     pub(super) rooms: &'r mut [PlanesRoom<E>; 2],
 }
 
-impl<E: Float> InBlocks<E> for FewBackward<'_, '_, E> {
+impl<E: Float> OfFewClasses<E> for FewBackward<'_, '_, E> {
     type Out = ();
 
-    fn rows(&self) -> usize {
-        self.job.output.rows()
+    fn shape(&self) -> (usize, usize) {
+        self.job.output.shape()
     }
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) {
         let (rows, classes) = self.job.output.shape();
-        if go_along(l, rows, classes) {
-            return self.along(l);
-        }
         let FewBackward { job, rooms: [of_upstream, of_output] } = self;
         let BackwardJob { backward, output, io, .. } = job;
         let (mut least, mut more) = (least(), least());
@@ -60,10 +56,7 @@ impl<E: Float> InBlocks<E> for FewBackward<'_, '_, E> {
             start += count;
         }
     }
-}
 
-impl<E: Float> FewBackward<'_, '_, E> {
-    /// The same of so few rows that each goes along: the bits are those of blocks.
     #[inline(always)]
     fn along<L: Lanes<E>>(self, l: L) {
         let BackwardJob { backward, output, io, .. } = self.job;
@@ -99,19 +92,16 @@ pub(super) struct FewEntropyBackward<'a, 'r, E: Float> {
     pub(super) room: &'r mut PlanesRoom<E>,
 }
 
-impl<E: Float> InBlocks<E> for FewEntropyBackward<'_, '_, E> {
+impl<E: Float> OfFewClasses<E> for FewEntropyBackward<'_, '_, E> {
     type Out = ();
 
-    fn rows(&self) -> usize {
-        self.job.upstream.len()
+    fn shape(&self) -> (usize, usize) {
+        self.job.io.shape()
     }
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) {
         let (rows, classes) = self.job.io.shape();
-        if go_along(l, rows, classes) {
-            return self.along(l);
-        }
         let EntropyBackwardJob { upstream, io, .. } = self.job;
         let mut least = least();
         let (planes, _) = self.room.planes(l, classes, &mut least);
@@ -131,17 +121,14 @@ impl<E: Float> InBlocks<E> for FewEntropyBackward<'_, '_, E> {
             start += count;
         }
     }
-}
 
-impl<E: Float> FewEntropyBackward<'_, '_, E> {
-    /// The same of so few rows that each goes along: the bits are those of blocks.
     #[inline(always)]
     fn along<L: Lanes<E>>(self, l: L) {
         let EntropyBackwardJob { upstream, io, .. } = self.job;
         let mut moments = Moments::new(l, E::ONE);
         for (row, upstream) in upstream.iter().enumerate() {
             let mut io = io.row(row);
-            let RowMoments { max, sum, first } = moments.of(io.source(), None);
+            let RowMoments { max, sum, moments: [first, _] } = moments.of(io.source(), None, false);
             if sum > E::ZERO {
                 let (mean, factor) = (One.div(first, sum), One.div(*upstream, sum));
                 rows::Entropy { io, max: reference(max), factor, mean }.run(l);

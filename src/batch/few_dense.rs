@@ -2,8 +2,7 @@
 //! transposed, the gradient back.
 
 use super::dense::{DenseJob, DenseRecipe};
-use super::few::InBlocks;
-use super::few_rows::go_along;
+use super::few::OfFewClasses;
 use super::lanes::{lead, sum, whole};
 use super::planes_room::{PlanesRoom, least, to_next};
 use super::room::Room;
@@ -28,19 +27,25 @@ pub(super) struct FewDense<'a, 'r, E: Float> {
     pub(super) rooms: &'r mut [PlanesRoom<E>; 2],
 }
 
-impl<E: Float> InBlocks<E> for &mut FewDense<'_, '_, E> {
+impl<E: Float> OfFewClasses<E> for &mut FewDense<'_, '_, E> {
     type Out = [f64; SUMS];
 
-    fn rows(&self) -> usize {
-        self.rows.len()
+    fn shape(&self) -> (usize, usize) {
+        (self.rows.len(), self.job.targets.classes())
+    }
+
+    fn may_go_along(&self) -> bool {
+        self.job.recipe.logits.softcap.is_none()
+    }
+
+    #[inline(always)]
+    fn along<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
+        self.rows_along(l)
     }
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
         let classes = self.job.targets.classes();
-        if go_along(l, self.rows.len(), classes) && self.job.recipe.logits.softcap.is_none() {
-            return self.along(l);
-        }
         let FewDense { job, rows, rooms: [of_logits, of_targets] } = self;
         let (job, rows) = (&mut **job, rows.clone());
         let (mut least, mut more) = (least(), least());

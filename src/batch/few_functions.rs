@@ -1,10 +1,11 @@
 //! Log-sum-exp, log-softmax and softmax of rows of few classes: blocks of them are transposed, so that a lane
 //! is a row, and back.
 
-use super::few_rows::{Along, go_along};
+use super::few::OfFewClasses;
+use super::few_rows::Along;
 use super::planes_room::{Least, PlanesRoom, least, to_next};
 use crate::elem::Float;
-use crate::isa::{Kernel, Lanes, MOST_LANES, One};
+use crate::isa::{Lanes, MOST_LANES, One};
 use crate::kernel::across::ExpTerm;
 use crate::kernel::across_functions::{Function, RowBlock, total};
 use crate::kernel::transpose::{from_planes, map_from_planes, to_planes};
@@ -19,21 +20,26 @@ pub(super) struct FewLogSumExp<'a, 'r, E: Float> {
     pub(super) room: &'r mut PlanesRoom<E>,
 }
 
-impl<E: Float> Kernel<E> for FewLogSumExp<'_, '_, E> {
+impl<E: Float> OfFewClasses<E> for &mut FewLogSumExp<'_, '_, E> {
     type Out = ();
 
+    fn shape(&self) -> (usize, usize) {
+        self.logits.shape()
+    }
+
     #[inline(always)]
-    fn run<L: Lanes<E>>(self, l: L) {
+    fn along<L: Lanes<E>>(self, l: L) {
+        let mut least = least();
+        let of_rows = OfRows::read(l, self.logits, Function::LogSumExp, &mut least);
+        self.out.copy_from_slice(&of_rows.sum[..self.out.len()]);
+        replace_lost(self.out, self.logits, 0, self.of_others);
+    }
+
+    #[inline(always)]
+    fn blocks<L: Lanes<E>>(self, l: L) {
         let (_, classes) = self.logits.shape();
         let function = Function::LogSumExp;
         let mut least = least();
-        let one = l.register().register();
-        if go_along(one, self.out.len(), classes) {
-            let of_rows = OfRows::read(one, self.logits, function, &mut least);
-            self.out.copy_from_slice(&of_rows.sum[..self.out.len()]);
-            replace_lost(self.out, self.logits, 0, self.of_others);
-            return;
-        }
         let (planes, _) = self.room.planes(l, classes, &mut least);
         let (mut max, mut sum) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
         let (max, sum) = (&mut max[..L::LANES], &mut sum[..L::LANES]);
@@ -74,19 +80,28 @@ pub(super) struct FewMap<'a, 'r, E: Float> {
     pub(super) room: &'a mut PlanesRoom<E>,
 }
 
-impl<E: Float> Kernel<E> for FewMap<'_, '_, E> {
+impl<E: Float> OfFewClasses<E> for FewMap<'_, '_, E> {
     type Out = ();
 
+    fn shape(&self) -> (usize, usize) {
+        self.io.shape()
+    }
+
     #[inline(always)]
-    fn run<L: Lanes<E>>(self, l: L) {
+    fn along<L: Lanes<E>>(self, l: L) {
+        let mut least = least();
+        OfRows::read(l, self.io.source(), self.function, &mut least).write(
+            l,
+            self.function,
+            self.io,
+        );
+    }
+
+    #[inline(always)]
+    fn blocks<L: Lanes<E>>(self, l: L) {
         let FewMap { function, io, room } = self;
         let (rows, classes) = io.shape();
         let mut least = least();
-        let one = l.register().register();
-        if go_along(one, rows, classes) {
-            OfRows::read(one, io.source(), function, &mut least).write(one, function, io);
-            return;
-        }
         let (planes, _) = room.planes(l, classes, &mut least);
         let (mut max, mut sum) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
         let (max, sum) = (&mut max[..L::LANES], &mut sum[..L::LANES]);

@@ -8,7 +8,6 @@ use super::few::MOST_CLASSES;
 use super::planes_room::{LEAST, Least};
 use crate::elem::Float;
 use crate::isa::{Lanes, MOST_LANES};
-use crate::kernel::transpose::Native;
 use crate::walk::{padded, put};
 
 /// Classes whose planes take as long as the passes along a row.
@@ -20,12 +19,10 @@ const MOST_ROWS: usize = 4;
 // There is room for them, and `total` knows how many they are.
 const _: () = assert!(MOST_ROWS * MOST_CLASSES <= LEAST && MOST_ROWS == 4);
 
-/// Whether so many rows go along: where they are quickest, and each has a lane of one register. It is false of a virtual
-/// vector, so that their code is compiled once.
-#[inline(always)]
-pub(super) fn go_along<E: Float, L: Lanes<E>>(_: L, rows: usize, classes: usize) -> bool {
-    let is_register = L::LANES == <Native<E, L> as Lanes<E>>::LANES;
-    is_register && rows <= MOST_ROWS.min(L::LANES) && rows * CLASSES_FOR_A_ROW <= classes
+/// Whether so many rows go along: where they are quickest, and each has a lane of one register.
+#[inline]
+pub(super) fn go_along(lanes: usize, rows: usize, classes: usize) -> bool {
+    rows <= MOST_ROWS.min(lanes) && rows * CLASSES_FOR_A_ROW <= classes
 }
 
 /// Elements of whole registers that a row takes.
@@ -71,6 +68,12 @@ impl<E: Float> Along<'_, E> {
         for (at, (x, room)) in x.chunks(L::LANES).zip(room.chunks_exact_mut(L::LANES)).enumerate() {
             l.store(f(padded(l, x, E::NEG_INFINITY), at * L::LANES), room);
         }
+    }
+
+    /// What is kept of a row.
+    #[inline(always)]
+    pub(super) fn kept<L: Lanes<E>>(&self, l: L, i: usize) -> &[E] {
+        &self.rows[i * width(l, self.classes)..][..self.classes]
     }
 
     /// The largest logit of a row; -0 may be 0.

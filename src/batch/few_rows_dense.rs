@@ -21,7 +21,7 @@ use crate::walk::{self, Skip, get, put};
 impl<E: Float> FewDense<'_, '_, E> {
     /// The sums of the losses; the bits of blocks.
     #[inline(always)]
-    pub(super) fn along<L: Lanes<E>>(&mut self, l: L) -> [f64; SUMS] {
+    pub(super) fn rows_along<L: Lanes<E>>(&mut self, l: L) -> [f64; SUMS] {
         let FewDense { job, rows, .. } = self;
         let (job, rows) = (&mut **job, rows.clone());
         let recipe = &job.recipe;

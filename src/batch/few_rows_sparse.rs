@@ -1,9 +1,9 @@
 //! So few rows with a label each that they go [along](super::few_rows).
 
-use super::few::FewClasses;
 use super::few_rows::{Along, in_lane, total};
+use super::few_sparse::FewSparse;
 use super::lanes::{LaneRows, lead, whole};
-use super::planes_room::Least;
+use super::planes_room::{Least, RowRoom, least, row_room};
 use super::sparse::Pass;
 use crate::elem::Float;
 use crate::isa::{Lanes, MOST_LANES, One};
@@ -12,18 +12,38 @@ use crate::kernel::across_block;
 use crate::kernel::stats::reference;
 use crate::loss::nll;
 use crate::par::SUMS;
-use crate::walk::put;
+use crate::view::RowIo;
+use crate::walk::{self, put};
 use core::ops::Range;
 
-impl<E: Float, const GRADIENT: bool> FewClasses<'_, '_, E, GRADIENT> {
+impl<E: Float, const GRADIENT: bool> FewSparse<'_, '_, E, GRADIENT> {
     /// The sums of the losses; the bits of blocks.
     #[inline(always)]
-    pub(super) fn along<L: Lanes<E>>(&mut self, l: L, room: &mut Least<E>) -> [f64; SUMS] {
-        let FewClasses { job, rows, .. } = self;
+    pub(super) fn rows_along<L: Lanes<E>>(&mut self, l: L) -> [f64; SUMS] {
+        if !self.job.recipe.loss.spreads() {
+            return self.spread_or_not::<_, false>(l, None);
+        }
+        let (mut of_rows, mut terms): (Least<E>, RowRoom<E>) = (least(), row_room());
+        let (_, classes) = self.job.pass.shape();
+        let of_rows = &mut of_rows.0[..self.rows.len() * classes];
+        let of_classes = self.job.recipe.class_weights;
+        let weights = Weights::of(of_classes, of_rows, &mut terms.0[..classes]);
+        self.spread_or_not::<_, true>(l, Some(weights))
+    }
+
+    /// The same; a loss that does not spread has no `weights`, and is code of its own.
+    #[inline(always)]
+    fn spread_or_not<L: Lanes<E>, const SPREADS: bool>(
+        &mut self,
+        l: L,
+        mut weights: Option<Weights<'_, E>>,
+    ) -> [f64; SUMS] {
+        let FewSparse { job, rows, .. } = self;
         let job = &mut **job;
         let (_, classes) = job.pass.shape();
         let exp = ExpTerm::new(l);
-        let mut along = Along::of(l, room, rows.len(), classes);
+        let mut room = least();
+        let mut along = Along::of(l, &mut room, rows.len(), classes);
         let factor = job.recipe.logits.factor();
         let scale = l.splat(factor);
         let (lanes, none) = (l.load(&E::LANE_NUMBERS[..L::LANES]), l.splat(E::NEG_INFINITY));
@@ -47,7 +67,15 @@ impl<E: Float, const GRADIENT: bool> FewClasses<'_, '_, E, GRADIENT> {
                 },
             );
             let max = along.max(l, i) + E::ZERO;
-            let reference = l.splat(reference(max));
+            let reference = reference(max);
+            if SPREADS && let Some(weights) = &mut weights {
+                let label = job.targets.class(row);
+                let (x, below) = (along.kept(l, i), (reference, factor));
+                let [weight, shortfall] = weights.sums(l, i, label, x, below);
+                stats.weight = in_lane(l, stats.weight, i, weight);
+                stats.shortfall = in_lane(l, stats.shortfall, i, shortfall);
+            }
+            let reference = l.splat(reference);
             let exps = along.map(
                 l,
                 i,
@@ -82,7 +110,12 @@ impl<E: Float, const GRADIENT: bool> FewClasses<'_, '_, E, GRADIENT> {
             let of_rows = Coefficients::of(l, &lanes);
             for (i, row) in rows.clone().enumerate() {
                 let out = io.target().row(row);
-                of_rows.write(l, i, &mut along, out);
+                match &weights {
+                    Some(weights) if SPREADS => {
+                        of_rows.write_spread(l, i, &along, weights.row(i), out);
+                    }
+                    _ => of_rows.write(l, i, &mut along, out),
+                }
                 if labels[i] >= E::ZERO {
                     out[labels[i].to_f64() as usize] = of_rows.at_label[i];
                 }
@@ -102,9 +135,66 @@ fn of_rows<'x, E>(of_all: Option<&'x [E]>, rows: &Range<usize>) -> Option<&'x [E
     }
 }
 
+/// The weights of the classes of each row, over which a loss spreads; 0 of its label.
+struct Weights<'r, E> {
+    rows: &'r mut [E],
+    /// Room for a row.
+    terms: &'r mut [E],
+}
+
+impl<'r, E: Float> Weights<'r, E> {
+    #[inline(always)]
+    fn of(of_classes: Option<&[E]>, rows: &'r mut [E], terms: &'r mut [E]) -> Self {
+        for row in rows.chunks_exact_mut(terms.len()) {
+            match of_classes {
+                Some(of_classes) => row.copy_from_slice(of_classes),
+                None => row.fill(E::ONE),
+            }
+        }
+        Weights { rows, terms }
+    }
+
+    #[inline(always)]
+    fn row(&self, i: usize) -> &[E] {
+        let classes = self.terms.len();
+        &self.rows[i * classes..][..classes]
+    }
+
+    /// `Σ w` and `Σ -w u` of a row without its label, whose logit is in `x` what stands for none.
+    #[inline(always)]
+    fn sums<L: Lanes<E>>(
+        &mut self,
+        l: L,
+        i: usize,
+        label: Option<usize>,
+        x: &[E],
+        (reference, scale): (E, E),
+    ) -> [E; 2] {
+        let r = l.register();
+        let (zero, scale, reference) = (r.splat(E::ZERO), r.splat(scale), r.splat(reference));
+        let terms = &mut *self.terms;
+        let row = &mut self.rows[i * terms.len()..][..terms.len()];
+        if let Some(label) = label {
+            row[label] = E::ZERO;
+        }
+        walk::map2(
+            l,
+            &mut RowIo::Apart(x, &mut *terms),
+            row,
+            #[inline(always)]
+            |x, w| {
+                let below = r.sub(zero, r.mul(w, r.mul(scale, r.sub(x, reference))));
+                r.select_eq(w, zero, zero, below)
+            },
+        );
+        [across_block::sum_of_row(One, row), across_block::sum_of_row(One, terms)]
+    }
+}
+
 /// The coefficients of the gradient of each row; see [`LaneGradient`].
 struct Coefficients<E> {
     factor: [E; MOST_LANES],
+    spread: [E; MOST_LANES],
     at_label: [E; MOST_LANES],
     lost: [E; MOST_LANES],
 }
@@ -114,10 +204,12 @@ impl<E: Float> Coefficients<E> {
     fn of<L: Lanes<E>>(l: L, lanes: &LaneGradient<L::V>) -> Self {
         let mut of_rows = Coefficients {
             factor: [E::ZERO; MOST_LANES],
+            spread: [E::ZERO; MOST_LANES],
             at_label: [E::ZERO; MOST_LANES],
             lost: [E::ZERO; MOST_LANES],
         };
         l.store(lanes.factor, &mut of_rows.factor[..L::LANES]);
+        l.store(lanes.spread, &mut of_rows.spread[..L::LANES]);
         l.store(lanes.settle(l, lanes.at_label), &mut of_rows.at_label[..L::LANES]);
         l.store(lanes.lost, &mut of_rows.lost[..L::LANES]);
         of_rows
@@ -133,6 +225,28 @@ impl<E: Float> Coefficients<E> {
             out,
             #[inline(always)]
             |e| settle(l, lost, l.mul(e, factor)),
+        );
+    }
+
+    /// The same of a loss that spreads over the classes.
+    #[inline(always)]
+    fn write_spread<L: Lanes<E>>(
+        &self,
+        l: L,
+        i: usize,
+        along: &Along<'_, E>,
+        weights: &[E],
+        out: &mut [E],
+    ) {
+        let r = l.register();
+        let (factor, lost) = (r.splat(self.factor[i]), r.splat(self.lost[i]));
+        let (zero, spread) = (r.splat(E::ZERO), r.splat(self.spread[i]));
+        walk::map2(
+            l,
+            &mut RowIo::Apart(along.kept(l, i), out),
+            weights,
+            #[inline(always)]
+            |e, w| settle(r, lost, r.mul_add(spread, r.sub(zero, w), r.mul(e, factor))),
         );
     }
 }

@@ -1,8 +1,8 @@
 //! Statistics and calibration of rows of few classes, side by side: see [`few`](super::few).
 
 use super::calibration::CalibrationJob;
-use super::few::InBlocks;
-use super::few_rows::{go_along, in_lane};
+use super::few::OfFewClasses;
+use super::few_rows::{in_lane, total};
 use super::few_rows_moments::Moments;
 use super::lanes::{lead, sum};
 use super::logit_map::LogitMap;
@@ -41,19 +41,20 @@ pub(super) struct FewStatistics<'a, 'r, E: Float> {
     pub(super) room: &'r mut PlanesRoom<E>,
 }
 
-impl<E: Float> InBlocks<E> for &mut FewStatistics<'_, '_, E> {
+impl<E: Float> OfFewClasses<E> for &mut FewStatistics<'_, '_, E> {
     type Out = ();
 
-    fn rows(&self) -> usize {
-        self.rows.len()
+    fn shape(&self) -> (usize, usize) {
+        (self.rows.len(), self.logits.classes())
+    }
+
+    fn may_go_along(&self) -> bool {
+        self.map.softcap.is_none()
     }
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) {
         let classes = self.logits.classes();
-        if go_along(l, self.rows.len(), classes) && self.map.softcap.is_none() {
-            return self.along(l);
-        }
         let FewStatistics { logits, targets, map, out, rows, room } = self;
         let (logits, map, rows) = (*logits, *map, rows.clone());
         let mut least = least();
@@ -72,12 +73,9 @@ impl<E: Float> InBlocks<E> for &mut FewStatistics<'_, '_, E> {
             start += count;
         }
     }
-}
 
-impl<E: Float> FewStatistics<'_, '_, E> {
-    /// The same of so few rows that each goes along: the bits are those of blocks.
     #[inline(always)]
-    fn along<L: Lanes<E>>(&mut self, l: L) {
+    fn along<L: Lanes<E>>(self, l: L) {
         let scale = self.map.factor();
         let mut moments = Moments::new(l, scale);
         let (mut labels, mut first) = (l.splat(E::ZERO - E::ONE), l.splat(E::ZERO));
@@ -92,10 +90,10 @@ impl<E: Float> FewStatistics<'_, '_, E> {
                 labels = in_lane(l, labels, i, E::from_class(label));
                 stats.label = in_lane(l, stats.label, i, x[label]);
             }
-            let of_row = moments.of(x, label);
+            let of_row = moments.of(x, label, false);
             stats.max = in_lane(l, stats.max, i, of_row.max);
             stats.sum = in_lane(l, stats.sum, i, of_row.sum);
-            first = in_lane(l, first, i, of_row.first);
+            first = in_lane(l, first, i, of_row.moments[0]);
         }
         stats.measure(l);
         let scale = l.splat(scale);
@@ -201,17 +199,16 @@ pub(super) struct FewCalibration<'a, 'r, E: Float> {
     pub(super) room: &'r mut PlanesRoom<E>,
 }
 
-impl<E: Float> InBlocks<E> for &mut FewCalibration<'_, '_, E> {
+impl<E: Float> OfFewClasses<E> for &mut FewCalibration<'_, '_, E> {
     type Out = [f64; SUMS];
 
-    fn rows(&self) -> usize {
-        self.rows.len()
+    fn shape(&self) -> (usize, usize) {
+        (self.rows.len(), self.job.logits.classes())
     }
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
         let CalibrationJob { logits, targets, row_weights, beta, .. } = *self.job;
-        let (zero, one, nan) = (l.splat(E::ZERO), l.splat(E::ONE), l.splat(E::NAN));
         let (rows, classes) = (self.rows.clone(), logits.classes());
         let mut least = least();
         let (room, _) = self.room.planes(l, classes, &mut least);
@@ -226,22 +223,73 @@ impl<E: Float> InBlocks<E> for &mut FewCalibration<'_, '_, E> {
             let labels = labels(l, &targets, start, count);
             let planes = &mut room[..classes * L::LANES];
             let (stats, moments) = stats_and_moments(l, ask, labels, planes);
-            let (sum, lead) = (sum(l, &stats), lead(l, l.splat(beta), &stats));
-            let nll = Nll::new(l, sum, lead);
-            // In β (max - x); the totals are divided by β.
-            let [first, second] = calibration::derivatives(l, &nll, sum, moments, lead, one);
-            let weight = match row_weights {
+            let weights = match row_weights {
                 Some(weights) => get(l, &weights[start..start + count]),
-                None => one,
+                None => l.splat(E::ONE),
             };
-            for (total, term) in totals.iter_mut().zip([nll.loss, first, second]) {
-                let term = l.select_eq(nll.loss, nll.loss, mass_times(l, weight, term), nan);
-                total.add(l, l.select_lt(labels, zero, zero, term));
+            let terms = terms(l, beta, (labels, weights), (&stats, moments));
+            for (total, term) in totals.iter_mut().zip(terms) {
+                total.add(l, term);
             }
             start += count;
         }
         let [loss, first, second] = totals;
-        let beta = beta.to_f64();
-        [loss.fold(l), first.fold(l) / beta, second.fold(l) / (beta * beta)]
+        in_logits(beta, [loss.fold(l), first.fold(l), second.fold(l)])
     }
+
+    #[inline(always)]
+    fn along<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
+        let CalibrationJob { logits, targets, row_weights, beta, .. } = *self.job;
+        let mut moments = Moments::new(l, beta);
+        let mut labels = l.splat(E::ZERO - E::ONE);
+        let (mut first, mut second) = (l.splat(E::ZERO), l.splat(E::ZERO));
+        let mut stats = LaneStats::nothing(l);
+        for (i, row) in self.rows.clone().enumerate() {
+            let (x, label) = (logits.row(row), targets.class(row));
+            if let Some(label) = label {
+                labels = in_lane(l, labels, i, E::from_class(label));
+                stats.label = in_lane(l, stats.label, i, x[label]);
+            }
+            let of_row = moments.of(x, label, true);
+            stats.max = in_lane(l, stats.max, i, of_row.max);
+            stats.sum = in_lane(l, stats.sum, i, of_row.sum);
+            first = in_lane(l, first, i, of_row.moments[0]);
+            second = in_lane(l, second, i, of_row.moments[1]);
+        }
+        stats.measure(l);
+        let weights = match row_weights {
+            Some(weights) => get(l, &weights[self.rows.clone()]),
+            None => l.splat(E::ONE),
+        };
+        let terms = terms(l, beta, (labels, weights), (&stats, [first, second]));
+        let [loss, first, second] = terms;
+        in_logits(beta, [total(l, loss), total(l, first), total(l, second)])
+    }
+}
+
+/// What rows add to the sums, with derivatives in `β (max - x)`; 0 where there is no label.
+#[inline(always)]
+fn terms<E: Float, L: Lanes<E>>(
+    l: L,
+    beta: E,
+    (labels, weights): (L::V, L::V),
+    (stats, moments): (&LaneStats<L::V>, [L::V; 2]),
+) -> [L::V; SUMS] {
+    let (zero, one, nan) = (l.splat(E::ZERO), l.splat(E::ONE), l.splat(E::NAN));
+    let (sum, lead) = (sum(l, stats), lead(l, l.splat(beta), stats));
+    let nll = Nll::new(l, sum, lead);
+    let [first, second] = calibration::derivatives(l, &nll, sum, moments, lead, one);
+    let mut terms = [nll.loss, first, second];
+    for term in &mut terms {
+        let weighed = l.select_eq(nll.loss, nll.loss, mass_times(l, weights, *term), nan);
+        *term = l.select_lt(labels, zero, zero, weighed);
+    }
+    terms
+}
+
+/// Sums with derivatives in the logits.
+#[inline(always)]
+fn in_logits<E: Float>(beta: E, [loss, first, second]: [f64; SUMS]) -> [f64; SUMS] {
+    let beta = beta.to_f64();
+    [loss, first / beta, second / (beta * beta)]
 }

@@ -10,6 +10,7 @@ mod few_rows;
 mod few_rows_dense;
 mod few_rows_moments;
 mod few_rows_sparse;
+mod few_sparse;
 mod few_statistics;
 mod lanes;
 #[cfg(feature = "linear")]

@@ -1,6 +1,6 @@
 //! Log-sum-exp, log-softmax, softmax and the backward forms of the two.
 
-use super::few::{SideBySide, are_few};
+use super::few::{OfFewClasses, are_few};
 use super::few_backward::{FewBackward, FewEntropyBackward};
 use super::few_functions::{FewLogSumExp, FewMap};
 use super::logit_map::{LogitMap, RowGradient};
@@ -57,7 +57,7 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
             let of_others = log_sum_exp_of_infinities;
             let (logits, out) = (self.logits, &mut *self.out);
             let room = &mut PlanesRoom::default();
-            token.run(FewLogSumExp { logits, out, of_others, room });
+            (&mut FewLogSumExp { logits, out, of_others, room }).run(token);
             return;
         }
         let mut read = ReadRows::default();
@@ -177,7 +177,7 @@ impl<E: Float> Job for MapJob<'_, E> {
                 Map::Softmax => Function::Softmax,
             };
             let (io, room) = (&mut self.io, &mut PlanesRoom::default());
-            token.run(FewMap { function, io, room });
+            FewMap { function, io, room }.run(token);
             return;
         }
         let (rows, classes) = self.io.shape();
@@ -307,7 +307,7 @@ impl<E: Float> Job for BackwardJob<'_, E> {
         let token = self.token;
         if are_few(self.output.classes()) {
             let rooms = &mut Default::default();
-            token.run(SideBySide(FewBackward { job: self, rooms }));
+            FewBackward { job: self, rooms }.run(token);
             return;
         }
         for row in 0..self.rows() {
@@ -356,7 +356,7 @@ impl<E: Float> Job for EntropyBackwardJob<'_, E> {
         let token = self.token;
         if are_few(self.io.shape().1) {
             let room = &mut PlanesRoom::default();
-            token.run(SideBySide(FewEntropyBackward { job: self, room }));
+            FewEntropyBackward { job: self, room }.run(token);
             return;
         }
         for (row, upstream) in self.upstream.iter().enumerate() {

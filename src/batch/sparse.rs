@@ -1,6 +1,7 @@
 //! Losses of rows of logits with integer labels, with or without the gradient and statistics.
 
-use super::few::{FewClasses, SideBySide, are_few};
+use super::few::{OfFewClasses, are_few};
+use super::few_sparse::FewSparse;
 use super::few_statistics::FewStatistics;
 use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical};
 use super::long_row::Between;
@@ -148,26 +149,16 @@ impl<E: Float> SumJob for SparseJob<'_, E> {
         if let Some(out) = &mut self.statistics {
             let (logits, targets, map) = (self.pass.logits(), self.targets, self.recipe.logits);
             let rows = rows.clone();
-            self.token.run(SideBySide(&mut FewStatistics {
-                logits,
-                targets,
-                map,
-                out,
-                rows,
-                room,
-            }));
+            let mut statistics = FewStatistics { logits, targets, map, out, rows, room };
+            statistics.run(self.token);
         }
         if self.targets.are_none() {
             return [0.0; SUMS];
         }
         let token = self.token;
         match self.pass {
-            Pass::LossOnly(_) => {
-                token.run(SideBySide(&mut FewClasses::<_, false> { job: self, rows, room }))
-            }
-            Pass::Gradient(_) => {
-                token.run(SideBySide(&mut FewClasses::<_, true> { job: self, rows, room }))
-            }
+            Pass::LossOnly(_) => (&mut FewSparse::<_, false> { job: self, rows, room }).run(token),
+            Pass::Gradient(_) => (&mut FewSparse::<_, true> { job: self, rows, room }).run(token),
         }
     }
 

@@ -34,6 +34,20 @@ impl Token {
         }
     }
 
+    /// How many elements one register holds.
+    #[inline]
+    pub(crate) fn lanes_of_register<E: Float>(self) -> usize {
+        match self {
+            Token::Scalar(_) => 1,
+            #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+            Token::Avx2(_) => 32 / size_of::<E>(),
+            #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+            Token::Avx512(_) => 64 / size_of::<E>(),
+            #[cfg(all(feature = "simd", target_arch = "aarch64"))]
+            Token::Neon(_) => 16 / size_of::<E>(),
+        }
+    }
+
     /// Runs a kernel with the virtual vector of this path.
     #[inline]
     pub(crate) fn run<E: Float, K: Kernel<E>>(self, kernel: K) -> K::Out {
