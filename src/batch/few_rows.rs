@@ -124,7 +124,7 @@ pub(super) fn in_lane<E: Float, L: Lanes<E>>(l: L, v: L::V, lane: usize, x: E) -
     l.select_eq(lanes, l.splat(E::LANE_NUMBERS[lane]), l.splat(x), v)
 }
 
-/// The sum of all lanes as [`Compensated`](crate::kernel::across::Compensated) folds them, of which at most four are
+/// The sum of all lanes as [`Compensated`](crate::kernel::compensated::Compensated) folds them, of which at most four are
 /// not 0.
 #[inline(always)]
 pub(super) fn total<E: Float, L: Lanes<E>>(l: L, losses: L::V) -> f64 {

@@ -155,10 +155,9 @@ impl<E: Float> SumJob for SparseJob<'_, E> {
         if self.targets.are_none() {
             return [0.0; SUMS];
         }
-        let token = self.token;
         match self.pass {
-            Pass::LossOnly(_) => (&mut FewSparse::<_, false> { job: self, rows, room }).run(token),
-            Pass::Gradient(_) => (&mut FewSparse::<_, true> { job: self, rows, room }).run(token),
+            Pass::LossOnly(_) => self.run_few::<false>(rows, room),
+            Pass::Gradient(_) => self.run_few::<true>(rows, room),
         }
     }
 
@@ -213,6 +212,19 @@ impl<'a, E: Float> SparseJob<'a, E> {
         if let Some(out) = &mut self.statistics {
             out.write(self.token, start, self.recipe.logits.factor::<E>().to_f64(), block);
         }
+    }
+
+    fn run_few<const GRADIENT: bool>(
+        &mut self,
+        rows: Range<usize>,
+        room: &mut PlanesRoom<E>,
+    ) -> [f64; SUMS] {
+        if let Some(pairs) = self.pairs(rows.clone()) {
+            return self.run_pairs::<GRADIENT>(pairs, rows, room);
+        }
+        let token = self.token;
+        let losses_before = None;
+        (&mut FewSparse::<_, GRADIENT> { job: self, rows, room, losses_before }).run(token)
     }
 
     /// Rows of at most a tile, of which nothing is wanted that needs room of its own.

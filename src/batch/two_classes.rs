@@ -2,20 +2,24 @@
 //! takes.
 //!
 //! All there is to know of such a row is the lead of one logit over the other. The bits are those of
-//! [`Recipe::block`](super::sparse::Recipe), which takes what is not plain: rows that do not count, and logits
-//! that are not finite.
+//! [blocks](super::few_sparse), which take what is not plain: rows that do not count, and logits that are not finite.
 //!
 //! Each step goes through many rows before the next. A loop of a few turns would be unrolled, and all of its
 //! constants read again in each of them. With its gradient a row takes 20 instructions (AVX2, `f32`), without it 16.
 //! The profile (AVX-512, with the gradient): a third of the time for the leads and their exponentials, a fifth for the
 //! logarithms, a fifth for the gradient and its division, an eighth for the losses and their sum.
 
-use super::sparse::Recipe;
+use super::few::OfFewClasses;
+use super::few_sparse::FewSparse;
+use super::planes_room::PlanesRoom;
+use super::sparse::{Pass, Recipe, SparseJob};
 use crate::elem::{Float, Scratch};
-use crate::isa::{Lanes, MOST_LANES, Transpose};
-use crate::kernel::across::Compensated;
+use crate::isa::{Kernel, Lanes, MOST_LANES, Transpose};
+use crate::kernel::compensated::{Compensated, KeptSum};
 use crate::labels::Targets;
 use crate::loss::{nll, pair};
+use crate::par::SUMS;
+use core::ops::Range;
 
 /// Virtual vectors of rows that take a step together.
 const TOGETHER: usize = 8;
@@ -23,39 +27,138 @@ const TOGETHER: usize = 8;
 /// Rows that take a step together.
 const MOST_ROWS: usize = TOGETHER * MOST_LANES;
 
-/// What is the same for all rows, and room for some.
-pub(super) struct Pairs<E> {
+impl<E: Float> SparseJob<'_, E> {
+    /// The factors of rows of two classes with nothing to them but logits and labels.
+    pub(super) fn pairs(&mut self, rows: Range<usize>) -> Option<Factors<E>> {
+        let (_, classes) = self.pass.shape();
+        let plain = self.row_weights.is_none() && self.upstream.is_none();
+        if classes != 2 || rows.len() < E::LANES || !plain {
+            return None;
+        }
+        let in_line = match &mut self.pass {
+            Pass::LossOnly(logits) => logits.run(rows).is_some(),
+            Pass::Gradient(io) => io.run(rows).is_some(),
+        };
+        if in_line { Factors::of(&self.recipe) } else { None }
+    }
+
+    /// The sums of the losses of rows of two classes.
+    pub(super) fn run_pairs<const GRADIENT: bool>(
+        &mut self,
+        factors: Factors<E>,
+        rows: Range<usize>,
+        room: &mut PlanesRoom<E>,
+    ) -> [f64; SUMS] {
+        let token = self.token;
+        let room_of_pairs = || Scratch([E::ZERO; MOST_ROWS]);
+        let (labels, leads, roots) = (room_of_pairs(), room_of_pairs(), room_of_pairs());
+        let mut pairs = Pairs { factors, labels, leads, roots };
+        let mut losses = KeptSum::new();
+        let mut start = rows.start;
+        loop {
+            let (job, pairs) = (&mut *self, &mut pairs);
+            let mut of_pairs =
+                TwoClasses { job, pairs, rows: start..rows.end, losses: &mut losses };
+            start = token.run(&mut of_pairs);
+            if start == rows.end {
+                return [losses.fold(), 0.0, 0.0];
+            }
+            let end = rows.end.min(start + TOGETHER * E::LANES);
+            let losses_before = Some(&mut losses);
+            let job = &mut *self;
+            (&mut FewSparse::<_, GRADIENT> { job, rows: start..end, room, losses_before })
+                .run(token);
+            start = end;
+        }
+    }
+}
+
+/// Rows until some are not plain; returns where those start. What is behind the last whole virtual vector is not.
+struct TwoClasses<'a, 'r, E: Float> {
+    job: &'r mut SparseJob<'a, E>,
+    pairs: &'r mut Pairs<E>,
+    rows: Range<usize>,
+    losses: &'r mut KeptSum<E>,
+}
+
+impl<E: Float> Kernel<E> for &mut TwoClasses<'_, '_, E> {
+    type Out = usize;
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(self, l: L) -> usize {
+        let TwoClasses { job, pairs, rows, losses } = self;
+        let mut total = losses.get(l);
+        let mut start = rows.start;
+        while start + L::LANES <= rows.end {
+            let count = TOGETHER.min((rows.end - start) / L::LANES) * L::LANES;
+            if !job.some_pairs(l, pairs, start..start + count, &mut total) {
+                break;
+            }
+            start += count;
+        }
+        losses.keep(l, total);
+        start
+    }
+}
+
+impl<E: Float> SparseJob<'_, E> {
+    /// Whether some rows were done as pairs; else nothing was written.
+    #[inline(always)]
+    fn some_pairs<L: Lanes<E>>(
+        &mut self,
+        l: L,
+        pairs: &mut Pairs<E>,
+        rows: Range<usize>,
+        total: &mut Compensated<L::V>,
+    ) -> bool {
+        let logits = self.pass.logits();
+        let Some(close) = logits.run(rows.clone()) else { return false };
+        if !pairs.read(l, close, &self.targets, rows.start) {
+            return false;
+        }
+        if let Pass::Gradient(io) = &mut self.pass {
+            let Some(target) = io.target().run(rows.clone()) else { return false };
+            pairs.gradient(l, target);
+        }
+        let losses = pairs.losses(l, rows.len(), total);
+        if let Some(out) = &mut self.losses {
+            out[rows].copy_from_slice(losses);
+        }
+        true
+    }
+}
+
+/// What is the same for all rows.
+pub(super) struct Factors<E> {
     /// What logits are multiplied by.
     scale: E,
     /// What the gradient is multiplied by.
     outer: E,
+}
+
+/// That, and room for some rows.
+struct Pairs<E> {
+    factors: Factors<E>,
     labels: Scratch<E, MOST_ROWS>,
     leads: Scratch<E, MOST_ROWS>,
     roots: Scratch<E, MOST_ROWS>,
 }
 
-impl<E: Float> Pairs<E> {
+impl<E: Float> Factors<E> {
     /// Those of a recipe without any option that touches single rows or classes.
-    pub(super) fn of(recipe: &Recipe<'_, E>) -> Option<Self> {
+    fn of(recipe: &Recipe<'_, E>) -> Option<Self> {
         let outer = E::from_f64(recipe.logits.scale * recipe.weighing.gradient);
         let finite = outer.to_f64().is_finite();
         let capped = recipe.logits.cap::<E>().is_some();
         let plain = recipe.is_plain() && !capped && !recipe.weighing.no_weight && finite;
-        let room = || Scratch([E::ZERO; MOST_ROWS]);
-        let scale = recipe.logits.factor();
-        plain.then(|| Pairs { scale, outer, labels: room(), leads: room(), roots: room() })
+        plain.then(|| Factors { scale: recipe.logits.factor(), outer })
     }
+}
 
-    /// How many of `rows` rows take the next steps together; whole virtual vectors of them, or none.
-    #[inline(always)]
-    pub(super) fn rows<L: Lanes<E>>(&self, _: L, rows: usize) -> usize {
-        let most = TOGETHER * L::LANES;
-        if rows < most { rows - rows % L::LANES } else { most }
-    }
-
+impl<E: Float> Pairs<E> {
     /// Reads the rows from `start` on, whose logits lie one after the other; whether they are plain.
     #[inline(always)]
-    pub(super) fn read<L: Lanes<E>>(
+    fn read<L: Lanes<E>>(
         &mut self,
         l: L,
         logits: &[E],
@@ -67,7 +170,7 @@ impl<E: Float> Pairs<E> {
         let (labels, leads) = (&mut self.labels.0[..n], &mut self.leads.0[..n]);
         targets.write(start, labels);
         let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
-        let (two, scale) = (r.splat(E::ONE + E::ONE), r.splat(self.scale));
+        let (two, scale) = (r.splat(E::ONE + E::ONE), r.splat(self.factors.scale));
         let lanes = R::<E, L>::LANES;
         let (mut lowest, mut distances) = (zero, zero);
         let mut at = 0;
@@ -99,13 +202,14 @@ impl<E: Float> Pairs<E> {
 
     /// Writes the gradient of the rows that were read, one after the other.
     #[inline(always)]
-    pub(super) fn gradient<L: Lanes<E>>(&self, l: L, gradient: &mut [E]) {
+    fn gradient<L: Lanes<E>>(&self, l: L, gradient: &mut [E]) {
         let r = l.register().register();
         let count = gradient.len() / 2;
         let (labels, leads, roots) =
             (&self.labels.0[..count], &self.leads.0[..count], &self.roots.0[..count]);
         let zero = r.splat(E::ZERO);
-        let (outer, minus_outer) = (r.splat(self.outer), r.splat(E::ZERO - self.outer));
+        let (outer, minus_outer) =
+            (r.splat(self.factors.outer), r.splat(E::ZERO - self.factors.outer));
         let lanes = R::<E, L>::LANES;
         let mut at = 0;
         while at + lanes <= count {
@@ -127,12 +231,7 @@ impl<E: Float> Pairs<E> {
 
     /// Adds the losses of the rows that were read to the total; they take the place of what they are made of.
     #[inline(always)]
-    pub(super) fn losses<L: Lanes<E>>(
-        &mut self,
-        l: L,
-        count: usize,
-        total: &mut Compensated<L::V>,
-    ) -> &[E] {
+    fn losses<L: Lanes<E>>(&mut self, l: L, count: usize, total: &mut Compensated<L::V>) -> &[E] {
         let (leads, roots) = (&self.leads.0[..count], &mut self.roots.0[..count]);
         let mut at = 0;
         while at + L::LANES <= count {

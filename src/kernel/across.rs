@@ -6,9 +6,10 @@
 //! the rest is the place of each logit, found anew in three passes, and asking for the next one. Classes lie far apart,
 //! and beyond the second-level cache memory decides.
 
+use super::compensated::Compensated;
 use crate::elem::Float;
 pub(crate) use crate::elementary::ExpTerm;
-use crate::isa::{Lanes, MOST_LANES};
+use crate::isa::Lanes;
 use crate::walk;
 use core::hint::black_box;
 use core::ops::Range;
@@ -378,57 +379,6 @@ pub(super) fn in_tiles_of_one<E: Float, R: Lanes<E>, const N: usize>(
         sums[n] = total[n].value(r);
     }
     sums
-}
-
-/// A sum and what its additions dropped.
-#[derive(Clone, Copy)]
-pub(crate) struct Compensated<V> {
-    sum: V,
-    dropped: V,
-}
-
-impl<V: Copy> Compensated<V> {
-    #[inline(always)]
-    pub(crate) fn new<E: Float, L: Lanes<E, V = V>>(l: L) -> Self {
-        Compensated { sum: l.splat(E::ZERO), dropped: l.splat(E::ZERO) }
-    }
-
-    /// An infinite sum drops NaN, which is left out.
-    #[inline(always)]
-    pub(crate) fn add<E: Float, L: Lanes<E, V = V>>(&mut self, l: L, x: V) {
-        let sum = l.add(self.sum, x);
-        let part = l.sub(sum, self.sum);
-        let dropped = l.add(l.sub(self.sum, l.sub(sum, part)), l.sub(x, part));
-        let finite = l.select_eq(dropped, dropped, dropped, l.splat(E::ZERO));
-        self.dropped = l.add(self.dropped, finite);
-        self.sum = sum;
-    }
-
-    #[inline(always)]
-    pub(super) fn value<E: Float, L: Lanes<E, V = V>>(self, l: L) -> V {
-        l.add(self.sum, self.dropped)
-    }
-
-    /// The sum of all lanes, by halves.
-    #[inline(always)]
-    pub(crate) fn fold<E: Float, L: Lanes<E, V = V>>(self, l: L) -> f64 {
-        let (mut sum, mut dropped) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
-        l.store(self.sum, &mut sum[..L::LANES]);
-        l.store(self.dropped, &mut dropped[..L::LANES]);
-        let mut lanes = [0.0; MOST_LANES];
-        for (lane, (sum, dropped)) in lanes.iter_mut().zip(sum.iter().zip(&dropped)) {
-            *lane = sum.to_f64() + dropped.to_f64();
-        }
-        let mut half = MOST_LANES / 2;
-        while half > 0 {
-            let (low, high) = lanes.split_at_mut(half);
-            for (low, high) in low.iter_mut().zip(high) {
-                *low += *high;
-            }
-            half /= 2;
-        }
-        lanes[0]
-    }
 }
 
 /// The coefficients of the gradient in each lane; see [`Gradient`](super::gradient::Gradient).

@@ -10,9 +10,9 @@
 //! part runs beside the exponentials.
 
 use super::across::{
-    Compensated, GROUP, LaneAsk, LaneGradient, LaneStats, SIDE_BY_SIDE, TILE, in_tiles_of_one,
-    shortfall,
+    GROUP, LaneAsk, LaneGradient, LaneStats, SIDE_BY_SIDE, TILE, in_tiles_of_one, shortfall,
 };
+use super::compensated::Compensated;
 use crate::elem::Float;
 use crate::isa::{Lanes, MOST_LANES};
 use crate::walk::{self, Skip};

@@ -7,6 +7,7 @@ pub(crate) mod across_dense;
 pub(crate) mod across_functions;
 pub(crate) mod argmax;
 pub(crate) mod backward;
+pub(crate) mod compensated;
 pub(crate) mod dense;
 pub(crate) mod elementary;
 pub(crate) mod gradient;
