@@ -166,6 +166,7 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
         &[
             "elem::Float",
             "elem::Scratch",
+            "isa::InRows",
             "isa::Kernel",
             "isa::Lanes",
             "isa::MOST_IN_RUN",
@@ -311,12 +312,13 @@ fn only_isa_names_pulp_or_the_cpu() {
 }
 
 #[test]
-fn only_isa_and_product_are_unsafe() {
-    // The crate that multiplies takes pointers.
+fn only_isa_product_and_room_are_unsafe() {
+    // The crate that multiplies takes pointers; room is cleared only as far as it is asked for.
+    let files = ["product.rs", "batch/room.rs"];
     let findings = who_says(&["unsafe", "unsafe_code"], |source| {
-        source.module() == "isa" || source.name == "product.rs"
+        source.module() == "isa" || files.contains(&source.name.as_str())
     });
-    report(&findings, "everything outside src/isa and src/product.rs is checked by the compiler");
+    report(&findings, "everything outside src/isa and these files is checked by the compiler");
     for source in sources().iter().filter(|source| source.words().any(|word| word == "unsafe")) {
         let safety = source.text.matches("SAFETY:").count();
         let blocks = source.code.matches("unsafe {").count();

@@ -2,7 +2,7 @@
 
 use super::few::{OfFewClasses, are_few};
 use super::few_statistics::FewCalibration;
-use super::planes_room::PlanesRoom;
+use super::room::Room;
 use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::stats::{Ask, Moments, StatsOf};
@@ -40,7 +40,7 @@ impl<E: Float> Split for CalibrationJob<'_, E> {
 }
 
 impl<E: Float> SumJob for CalibrationJob<'_, E> {
-    type Rooms = PlanesRoom<E>;
+    type Rooms = Room<E>;
 
     fn run(&mut self, rows: Range<usize>, _: usize, room: &mut Self::Rooms) -> [f64; SUMS] {
         if are_few(self.logits.classes()) {

@@ -4,7 +4,6 @@ use super::few::{OfFewClasses, are_few};
 use super::few_dense::FewDense;
 use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical, masses};
 use super::long_row::Between;
-use super::planes_room::PlanesRoom;
 use super::room::Room;
 use super::sparse::Pass;
 use super::together::{rows_together, rows_with_room};
@@ -83,7 +82,6 @@ impl<E: Float> SumJob for DenseJob<'_, E> {
     fn run(&mut self, rows: Range<usize>, _: usize, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         let (token, classes) = (self.token, self.targets.classes());
         if are_few(classes) {
-            let rooms = &mut rooms.blocks;
             return (&mut FewDense { job: self, rows, rooms }).run(token);
         }
         let together = match self.recipe.mass.is_target() && self.recipe.logits.softcap.is_none() {
@@ -322,20 +320,14 @@ impl<E: Float> DenseRecipe<'_, E> {
 
 /// Room for what a row needs besides its buffers.
 pub(crate) struct Rooms<E: Float> {
-    cap: CapRoom<E>,
-    masses: Room<E>,
+    pub(super) cap: CapRoom<E>,
+    pub(super) masses: Room<E>,
     /// Of rows of several tiles, that are worked on one at a time.
     between: Between<E>,
-    blocks: [PlanesRoom<E>; 2],
 }
 
 impl<E: Float> Default for Rooms<E> {
     fn default() -> Self {
-        Rooms {
-            cap: CapRoom::default(),
-            masses: Room::new(),
-            between: Between::default(),
-            blocks: Default::default(),
-        }
+        Rooms { cap: CapRoom::default(), masses: Room::new(), between: Between::default() }
     }
 }

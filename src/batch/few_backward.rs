@@ -2,7 +2,8 @@
 
 use super::few::OfFewClasses;
 use super::few_rows_moments::{Moments, RowMoments};
-use super::planes_room::{PlanesRoom, RowRoom, least, row_room, to_next};
+use super::planes_room::{RowRoom, planes, row_room, to_next};
+use super::room::Room;
 use super::row_function::{Backward, BackwardJob, EntropyBackwardJob};
 use crate::elem::Float;
 use crate::isa::{Kernel, Lanes, One};
@@ -18,7 +19,7 @@ use crate::walk::{self, get};
 pub(super) struct FewBackward<'a, 'r, E: Float> {
     pub(super) job: &'r mut BackwardJob<'a, E>,
     /// For the upstream gradients and for the outputs.
-    pub(super) rooms: &'r mut [PlanesRoom<E>; 2],
+    pub(super) rooms: &'r mut [Room<E>; 2],
 }
 
 impl<E: Float> OfFewClasses<E> for FewBackward<'_, '_, E> {
@@ -33,9 +34,8 @@ impl<E: Float> OfFewClasses<E> for FewBackward<'_, '_, E> {
         let (rows, classes) = self.job.output.shape();
         let FewBackward { job, rooms: [of_upstream, of_output] } = self;
         let BackwardJob { backward, output, io, .. } = job;
-        let (mut least, mut more) = (least(), least());
-        let (upstream, _) = of_upstream.planes(l, classes, &mut least);
-        let (outputs, _) = of_output.planes(l, classes, &mut more);
+        let upstream = planes(l, classes, of_upstream);
+        let outputs = planes(l, classes, of_output);
         let len = classes * L::LANES;
         let mut start = 0;
         while start < rows {
@@ -89,7 +89,7 @@ impl<E: Float> OfFewClasses<E> for FewBackward<'_, '_, E> {
 /// The backward form of the entropy of softmax.
 pub(super) struct FewEntropyBackward<'a, 'r, E: Float> {
     pub(super) job: &'r mut EntropyBackwardJob<'a, E>,
-    pub(super) room: &'r mut PlanesRoom<E>,
+    pub(super) room: &'r mut Room<E>,
 }
 
 impl<E: Float> OfFewClasses<E> for FewEntropyBackward<'_, '_, E> {
@@ -103,8 +103,7 @@ impl<E: Float> OfFewClasses<E> for FewEntropyBackward<'_, '_, E> {
     fn blocks<L: Lanes<E>>(self, l: L) {
         let (rows, classes) = self.job.io.shape();
         let EntropyBackwardJob { upstream, io, .. } = self.job;
-        let mut least = least();
-        let (planes, _) = self.room.planes(l, classes, &mut least);
+        let planes = planes(l, classes, self.room);
         let exp = ExpTerm::new(l);
         let mut start = 0;
         while start < rows {

@@ -1,10 +1,11 @@
 //! Rows of few classes with a target for each class, side by side: see [`few`](super::few). Logits and targets are
 //! transposed, the gradient back.
 
-use super::dense::{DenseJob, DenseRecipe};
+use super::dense::{DenseJob, DenseRecipe, Rooms as DenseRooms};
 use super::few::OfFewClasses;
 use super::lanes::{lead, sum, whole};
-use super::planes_room::{PlanesRoom, least, to_next};
+use super::logit_map::CapRoom;
+use super::planes_room::{planes, to_next};
 use super::room::Room;
 use super::sparse::Pass;
 use crate::elem::Float;
@@ -24,8 +25,7 @@ use core::ops::Range;
 pub(super) struct FewDense<'a, 'r, E: Float> {
     pub(super) job: &'r mut DenseJob<'a, E>,
     pub(super) rows: Range<usize>,
-    /// For the logits and for the targets.
-    pub(super) rooms: &'r mut [PlanesRoom<E>; 2],
+    pub(super) rooms: &'r mut DenseRooms<E>,
 }
 
 impl<E: Float> OfFewClasses<E> for &mut FewDense<'_, '_, E> {
@@ -47,11 +47,10 @@ impl<E: Float> OfFewClasses<E> for &mut FewDense<'_, '_, E> {
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
         let classes = self.job.targets.classes();
-        let FewDense { job, rows, rooms: [of_logits, of_targets] } = self;
+        let FewDense { job, rows, rooms } = self;
+        let DenseRooms { cap: CapRoom { capped, slope: slopes }, masses, .. } = &mut **rooms;
         let (job, rows) = (&mut **job, rows.clone());
-        let (mut least, mut more) = (least(), least());
-        let (planes, slopes) = of_logits.planes(l, classes, &mut least);
-        let (targets, _) = of_targets.planes(l, classes, &mut more);
+        let (targets, planes) = (planes(l, classes, masses), planes(l, classes, capped));
         let exp = ExpTerm::new(l);
         let mut totals = [Compensated::new(l); 2];
         let mut start = rows.start;

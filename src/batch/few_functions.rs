@@ -3,7 +3,8 @@
 
 use super::few::OfFewClasses;
 use super::few_rows::Along;
-use super::planes_room::{Least, PlanesRoom, least, to_next};
+use super::planes_room::{planes, to_next};
+use super::room::Room;
 use crate::elem::Float;
 use crate::isa::{Lanes, MOST_LANES, One};
 use crate::kernel::across::ExpTerm;
@@ -17,7 +18,7 @@ pub(super) struct FewLogSumExp<'a, 'r, E: Float> {
     pub(super) logits: Rows<'a, E>,
     pub(super) out: &'a mut [E],
     pub(super) of_others: fn(&[E]) -> E,
-    pub(super) room: &'r mut PlanesRoom<E>,
+    pub(super) room: &'r mut Room<E>,
 }
 
 impl<E: Float> OfFewClasses<E> for &mut FewLogSumExp<'_, '_, E> {
@@ -29,8 +30,7 @@ impl<E: Float> OfFewClasses<E> for &mut FewLogSumExp<'_, '_, E> {
 
     #[inline(always)]
     fn along<L: Lanes<E>>(self, l: L) {
-        let mut least = least();
-        let of_rows = OfRows::read(l, self.logits, Function::LogSumExp, &mut least);
+        let of_rows = OfRows::read(l, self.logits, Function::LogSumExp, self.room);
         self.out.copy_from_slice(&of_rows.sum[..self.out.len()]);
         replace_lost(self.out, self.logits, 0, self.of_others);
     }
@@ -39,8 +39,7 @@ impl<E: Float> OfFewClasses<E> for &mut FewLogSumExp<'_, '_, E> {
     fn blocks<L: Lanes<E>>(self, l: L) {
         let (_, classes) = self.logits.shape();
         let function = Function::LogSumExp;
-        let mut least = least();
-        let (planes, _) = self.room.planes(l, classes, &mut least);
+        let planes = planes(l, classes, self.room);
         let (mut max, mut sum) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
         let (max, sum) = (&mut max[..L::LANES], &mut sum[..L::LANES]);
         for (i, out) in self.out.chunks_mut(L::LANES).enumerate() {
@@ -77,7 +76,7 @@ const WORTH_LOOKING: usize = 4;
 pub(super) struct FewMap<'a, 'r, E: Float> {
     pub(super) function: Function,
     pub(super) io: &'a mut Io<'r, E>,
-    pub(super) room: &'a mut PlanesRoom<E>,
+    pub(super) room: &'a mut Room<E>,
 }
 
 impl<E: Float> OfFewClasses<E> for FewMap<'_, '_, E> {
@@ -89,8 +88,7 @@ impl<E: Float> OfFewClasses<E> for FewMap<'_, '_, E> {
 
     #[inline(always)]
     fn along<L: Lanes<E>>(self, l: L) {
-        let mut least = least();
-        OfRows::read(l, self.io.source(), self.function, &mut least).write(
+        OfRows::read(l, self.io.source(), self.function, self.room).write(
             l,
             self.function,
             self.io,
@@ -101,8 +99,7 @@ impl<E: Float> OfFewClasses<E> for FewMap<'_, '_, E> {
     fn blocks<L: Lanes<E>>(self, l: L) {
         let FewMap { function, io, room } = self;
         let (rows, classes) = io.shape();
-        let mut least = least();
-        let (planes, _) = room.planes(l, classes, &mut least);
+        let planes = planes(l, classes, room);
         let (mut max, mut sum) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
         let (max, sum) = (&mut max[..L::LANES], &mut sum[..L::LANES]);
         let mut start = 0;
@@ -154,7 +151,7 @@ impl<'r, E: Float> OfRows<'r, E> {
         l: L,
         logits: Rows<'_, E>,
         function: Function,
-        room: &'r mut Least<E>,
+        room: &'r mut Room<E>,
     ) -> Self {
         let (rows, classes) = logits.shape();
         let exp = ExpTerm::new(l);

@@ -4,8 +4,7 @@
 //! A block takes as long for one row as for as many as a register has lanes; along it a row of a hundred classes takes
 //! a third of that time, and its softmax an eighth.
 
-use super::few::MOST_CLASSES;
-use super::planes_room::{LEAST, Least};
+use super::room::Room;
 use crate::elem::Float;
 use crate::isa::{Lanes, MOST_LANES};
 use crate::walk::{padded, put};
@@ -16,8 +15,8 @@ const CLASSES_FOR_A_ROW: usize = 8;
 /// Rows that may go along.
 const MOST_ROWS: usize = 4;
 
-// There is room for them, and `total` knows how many they are.
-const _: () = assert!(MOST_ROWS * MOST_CLASSES <= LEAST && MOST_ROWS == 4);
+// `total` knows how many they are.
+const _: () = assert!(MOST_ROWS == 4);
 
 /// Whether so many rows go along: where they are quickest, and each has a lane of one register.
 #[inline]
@@ -41,11 +40,11 @@ impl<E: Float> Along<'_, E> {
     #[inline(always)]
     pub(super) fn of<L: Lanes<E>>(
         l: L,
-        room: &mut Least<E>,
+        room: &mut Room<E>,
         rows: usize,
         classes: usize,
     ) -> Along<'_, E> {
-        Along { rows: &mut room.0[..rows * width(l, classes)], classes }
+        Along { rows: room.get(rows * width(l, classes)), classes }
     }
 
     /// The room of a row.

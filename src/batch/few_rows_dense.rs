@@ -1,9 +1,10 @@
 //! So few rows with a target for each class that they go [along](super::few_rows).
 
+use super::dense::Rooms as DenseRooms;
 use super::few_dense::{FewDense, LaneSums};
 use super::few_rows::{in_lane, total, width};
 use super::lanes::whole;
-use super::planes_room::{Least, RowRoom, least, row_room};
+use super::planes_room::{RowRoom, row_room};
 use super::sparse::Pass;
 use crate::elem::Float;
 use crate::isa::{Kernel, Lanes, MOST_LANES, One, Register};
@@ -22,25 +23,37 @@ impl<E: Float> FewDense<'_, '_, E> {
     /// The sums of the losses; the bits of blocks.
     #[inline(always)]
     pub(super) fn rows_along<L: Lanes<E>>(&mut self, l: L) -> [f64; SUMS] {
-        let FewDense { job, rows, .. } = self;
+        let FewDense { job, rows, rooms } = self;
+        let DenseRooms { cap, masses, .. } = &mut **rooms;
         let (job, rows) = (&mut **job, rows.clone());
         let recipe = &job.recipe;
         let classes = job.targets.classes();
         let width = width(l, classes);
-        let (mut exps, mut masses): (Least<E>, Least<E>) = (least(), least());
+        let exps = cap.capped.get(rows.len() * width);
+        let masses = match recipe.mass {
+            Mass::Target => &mut [],
+            _ => masses.get(rows.len() * width),
+        };
         let mut terms: RowRoom<E> = row_room();
         let exp = ExpTerm::new(l.register());
         let mut sums = LaneSums::nothing(l);
         for (i, row) in rows.clone().enumerate() {
             let (x, t) = (job.pass.logits().row(row), job.targets.row(row));
             let of_row = i * width..i * width + classes;
-            let (exps, terms) = (&mut exps.0[of_row.clone()], &mut terms.0[..classes]);
+            let (exps, terms) = (&mut exps[of_row.clone()], &mut terms.0[..classes]);
             if recipe.divergence {
                 across_dense::negative_entropy_of_classes(l, &recipe.mass, t, terms);
                 let entropy = sum_of_row(One, terms);
                 sums.entropy = in_lane(l, sums.entropy, i, entropy);
             }
-            let a = masses_of(l, &recipe.mass, t, &mut masses.0[of_row]);
+            let a = match recipe.mass {
+                Mass::Target => t,
+                _ => {
+                    let out = &mut masses[of_row];
+                    Masses { mass: &recipe.mass, t, start: 0, out: &mut *out }.run(l);
+                    out
+                }
+            };
             let (_, class) = Largest(x).run(l);
             let logit = x[class];
             let top = &mut sums.top;
@@ -75,28 +88,13 @@ impl<E: Float> FewDense<'_, '_, E> {
                 let of_row = i * width..i * width + classes;
                 let a = match recipe.mass {
                     Mass::Target => job.targets.row(row),
-                    _ => &masses.0[of_row.clone()],
+                    _ => &masses[of_row.clone()],
                 };
-                of_rows.write(l, i, &exps.0[of_row], a, io.target().row(row));
+                of_rows.write(l, i, &exps[of_row], a, io.target().row(row));
             }
         }
         [total(l, losses[0]), total(l, losses[1]), 0.0]
     }
-}
-
-/// What targets are or stand for.
-#[inline(always)]
-fn masses_of<'r, E: Float, L: Lanes<E>>(
-    l: L,
-    mass: &Mass<'_, E>,
-    t: &'r [E],
-    room: &'r mut [E],
-) -> &'r [E] {
-    if mass.is_target() {
-        return t;
-    }
-    Masses { mass, t, start: 0, out: &mut *room }.run(l);
-    room
 }
 
 /// `Σ a (max - x)`; `0 · inf` is 0.

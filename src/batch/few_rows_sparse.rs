@@ -3,8 +3,10 @@
 use super::few_rows::{Along, in_lane, total};
 use super::few_sparse::FewSparse;
 use super::lanes::{LaneRows, lead, whole};
-use super::planes_room::{Least, RowRoom, least, row_room};
-use super::sparse::Pass;
+use super::logit_map::CapRoom;
+use super::planes_room::{RowRoom, row_room};
+use super::room::Room;
+use super::sparse::{Pass, SparseJob};
 use crate::elem::Float;
 use crate::isa::{Lanes, MOST_LANES, One};
 use crate::kernel::across::{ExpTerm, LaneGradient, LaneStats, settle};
@@ -20,30 +22,30 @@ impl<E: Float, const GRADIENT: bool> FewSparse<'_, '_, E, GRADIENT> {
     /// The sums of the losses; the bits of blocks.
     #[inline(always)]
     pub(super) fn rows_along<L: Lanes<E>>(&mut self, l: L) -> [f64; SUMS] {
-        if !self.job.recipe.loss.spreads() {
-            return self.spread_or_not::<_, false>(l, None);
+        let FewSparse { job, rows, room, .. } = self;
+        let CapRoom { capped: room, slope: of_rows } = &mut **room;
+        if !job.recipe.loss.spreads() {
+            return Self::spread_or_not::<_, false>(l, (job, rows), room, None);
         }
-        let (mut of_rows, mut terms): (Least<E>, RowRoom<E>) = (least(), row_room());
-        let (_, classes) = self.job.pass.shape();
-        let of_rows = &mut of_rows.0[..self.rows.len() * classes];
-        let of_classes = self.job.recipe.class_weights;
+        let mut terms: RowRoom<E> = row_room();
+        let (_, classes) = job.pass.shape();
+        let of_rows = of_rows.get(rows.len() * classes);
+        let of_classes = job.recipe.class_weights;
         let weights = Weights::of(of_classes, of_rows, &mut terms.0[..classes]);
-        self.spread_or_not::<_, true>(l, Some(weights))
+        Self::spread_or_not::<_, true>(l, (job, rows), room, Some(weights))
     }
 
     /// The same; a loss that does not spread has no `weights`, and is code of its own.
     #[inline(always)]
     fn spread_or_not<L: Lanes<E>, const SPREADS: bool>(
-        &mut self,
         l: L,
+        (job, rows): (&mut SparseJob<'_, E>, &Range<usize>),
+        room: &mut Room<E>,
         mut weights: Option<Weights<'_, E>>,
     ) -> [f64; SUMS] {
-        let FewSparse { job, rows, .. } = self;
-        let job = &mut **job;
         let (_, classes) = job.pass.shape();
         let exp = ExpTerm::new(l);
-        let mut room = least();
-        let mut along = Along::of(l, &mut room, rows.len(), classes);
+        let mut along = Along::of(l, room, rows.len(), classes);
         let factor = job.recipe.logits.factor();
         let scale = l.splat(factor);
         let (lanes, none) = (l.load(&E::LANE_NUMBERS[..L::LANES]), l.splat(E::NEG_INFINITY));

@@ -1,7 +1,8 @@
 //! Rows of few classes with a label each, side by side: see [`few`](super::few).
 
 use super::few::OfFewClasses;
-use super::planes_room::{OfRows, PlanesRoom, least};
+use super::logit_map::CapRoom;
+use super::planes_room::{OfRows, planes};
 use super::sparse::{Pass, SparseJob};
 use crate::elem::Float;
 use crate::isa::Lanes;
@@ -16,7 +17,7 @@ use core::ops::Range;
 pub(super) struct FewSparse<'a, 'r, E: Float, const GRADIENT: bool> {
     pub(super) job: &'r mut SparseJob<'a, E>,
     pub(super) rows: Range<usize>,
-    pub(super) room: &'r mut PlanesRoom<E>,
+    pub(super) room: &'r mut CapRoom<E>,
     /// The sum of the losses of rows before these, which they join.
     pub(super) losses_before: Option<&'r mut KeptSum<E>>,
 }
@@ -39,11 +40,11 @@ impl<E: Float, const GRADIENT: bool> OfFewClasses<E> for &mut FewSparse<'_, '_, 
 
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
-        let mut least = least();
         let (_, classes) = self.job.pass.shape();
         let FewSparse { job, rows, room, losses_before } = self;
+        let CapRoom { capped: room, slope: slopes } = &mut **room;
         let (job, rows) = (&mut **job, rows.clone());
-        let (planes, slopes) = room.planes(l, classes, &mut least);
+        let planes = planes(l, classes, room);
         let exp = ExpTerm::new(l);
         let mut totals = [Compensated::new(l); 2];
         if let Some(before) = &losses_before {

@@ -5,8 +5,9 @@ use super::few::OfFewClasses;
 use super::few_rows::{in_lane, total};
 use super::few_rows_moments::Moments;
 use super::lanes::{lead, sum};
-use super::logit_map::LogitMap;
-use super::planes_room::{PlanesRoom, least, to_next};
+use super::logit_map::{CapRoom, LogitMap};
+use super::planes_room::{planes, to_next};
+use super::room::Room;
 use super::statistics::RowStatistics;
 use crate::elem::Float;
 use crate::isa::{Kernel, Lanes, MOST_LANES};
@@ -39,7 +40,7 @@ pub(super) struct FewStatistics<'a, 'r, E: Float> {
     pub(super) map: LogitMap,
     pub(super) out: &'r mut RowStatistics<'a, E>,
     pub(super) rows: Range<usize>,
-    pub(super) room: &'r mut PlanesRoom<E>,
+    pub(super) room: &'r mut CapRoom<E>,
 }
 
 impl<E: Float> OfFewClasses<E> for &mut FewStatistics<'_, '_, E> {
@@ -58,8 +59,8 @@ impl<E: Float> OfFewClasses<E> for &mut FewStatistics<'_, '_, E> {
         let classes = self.logits.classes();
         let FewStatistics { logits, targets, map, out, rows, room } = self;
         let (logits, map, rows) = (*logits, *map, rows.clone());
-        let mut least = least();
-        let (room, slopes) = room.planes(l, classes, &mut least);
+        let CapRoom { capped, slope: slopes } = &mut **room;
+        let room = planes(l, classes, capped);
         let exp = ExpTerm::new(l);
         let mut start = rows.start;
         while start < rows.end {
@@ -197,7 +198,7 @@ impl<V: Copy> OfBlock<V> {
 pub(super) struct FewCalibration<'a, 'r, E: Float> {
     pub(super) job: &'r CalibrationJob<'a, E>,
     pub(super) rows: Range<usize>,
-    pub(super) room: &'r mut PlanesRoom<E>,
+    pub(super) room: &'r mut Room<E>,
 }
 
 impl<E: Float> OfFewClasses<E> for &mut FewCalibration<'_, '_, E> {
@@ -211,8 +212,7 @@ impl<E: Float> OfFewClasses<E> for &mut FewCalibration<'_, '_, E> {
     fn blocks<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
         let CalibrationJob { logits, targets, row_weights, beta, .. } = *self.job;
         let (rows, classes) = (self.rows.clone(), logits.classes());
-        let mut least = least();
-        let (room, _) = self.room.planes(l, classes, &mut least);
+        let room = planes(l, classes, self.room);
         let exp = ExpTerm::new(l);
         let mut totals = [Compensated::new(l); SUMS];
         let mut start = rows.start;

@@ -2,7 +2,7 @@
 
 use super::few::MOST_CLASSES;
 use super::lanes::{LaneRows, whole};
-use super::logit_map::{CapRoom, LogitMap};
+use super::logit_map::LogitMap;
 use super::room::Room;
 use super::sparse::{Pass, Recipe};
 use crate::elem::{Float, Scratch};
@@ -13,19 +13,6 @@ use crate::labels::Targets;
 use crate::view::Rows;
 use crate::walk::put;
 
-/// Elements in a block of very few classes, and of a few: clearing more room would take longer than a few rows.
-pub(super) const LEAST: usize = 512;
-const LITTLE: usize = 1024;
-
-/// Room for few rows where it is used: in an `Option` it would be copied when it is filled.
-pub(super) type Least<E> = Scratch<E, LEAST>;
-
-/// An empty one.
-#[inline(always)]
-pub(super) fn least<E: Float>() -> Least<E> {
-    Scratch([E::ZERO; LEAST])
-}
-
 /// Room for one row.
 pub(super) type RowRoom<E> = Scratch<E, MOST_CLASSES>;
 
@@ -35,47 +22,11 @@ pub(super) fn row_room<E: Float>() -> RowRoom<E> {
     Scratch([E::ZERO; MOST_CLASSES])
 }
 
-/// Room for the planes of a block, and for the slopes of a cap; blocks after one another share it.
-pub(crate) struct PlanesRoom<E: Float> {
-    little: Option<Scratch<E, LITTLE>>,
-    /// Of rows that are not side by side, too: each page of the stack that is set aside takes its time.
-    pub(super) rooms: CapRoom<E>,
-}
-
-impl<E: Float> Default for PlanesRoom<E> {
-    #[inline(always)]
-    fn default() -> Self {
-        PlanesRoom { little: None, rooms: CapRoom::default() }
-    }
-}
-
-impl<E: Float> PlanesRoom<E> {
-    /// Room for the planes of so many classes and what transposing them needs, and for slopes. What is little lies in
-    /// `least`.
-    #[inline(always)]
-    pub(super) fn planes<'r, L: Lanes<E>>(
-        &'r mut self,
-        _: L,
-        classes: usize,
-        least: &'r mut Least<E>,
-    ) -> (&'r mut [E], &'r mut Room<E>) {
-        let planes = match transpose::room::<E, L>(classes) {
-            len if len <= LEAST => &mut least.0[..len],
-            len if len <= LITTLE => cleared(&mut self.little, len),
-            len => self.rooms.capped.get(len),
-        };
-        (planes, &mut self.rooms.slope)
-    }
-}
-
-/// The first `len` elements of a room that is cleared when it is first asked for.
+/// Room for the planes of a block of so many classes, and for what transposing them needs; blocks after one another share
+/// it.
 #[inline(always)]
-fn cleared<E: Float, const N: usize>(room: &mut Option<Scratch<E, N>>, len: usize) -> &mut [E] {
-    let room = room.get_or_insert_with(
-        #[inline(always)]
-        || Scratch([E::ZERO; N]),
-    );
-    &mut room.0[..len]
+pub(super) fn planes<E: Float, L: Lanes<E>>(_: L, classes: usize, room: &mut Room<E>) -> &mut [E] {
+    room.get(transpose::room::<E, L>(classes))
 }
 
 /// Some rows of a job, at most as many as a virtual vector has lanes, and what each of all rows has.

@@ -6,7 +6,7 @@ use super::few_functions::{FewLogSumExp, FewMap};
 use super::logit_map::{LogitMap, RowGradient};
 use super::long_row;
 use super::long_row::Between;
-use super::planes_room::PlanesRoom;
+use super::room::Room;
 use super::together::rows_together;
 use super::traffic::Traffic;
 use crate::elem::Float;
@@ -56,7 +56,7 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
         if are_few(self.logits.classes()) {
             let of_others = log_sum_exp_of_infinities;
             let (logits, out) = (self.logits, &mut *self.out);
-            let room = &mut PlanesRoom::default();
+            let room = &mut Room::new();
             (&mut FewLogSumExp { logits, out, of_others, room }).run(token);
             return;
         }
@@ -176,7 +176,7 @@ impl<E: Float> Job for MapJob<'_, E> {
                 Map::LogSoftmax => Function::LogSoftmax,
                 Map::Softmax => Function::Softmax,
             };
-            let (io, room) = (&mut self.io, &mut PlanesRoom::default());
+            let (io, room) = (&mut self.io, &mut Room::new());
             FewMap { function, io, room }.run(token);
             return;
         }
@@ -306,7 +306,7 @@ impl<E: Float> Job for BackwardJob<'_, E> {
     fn run(&mut self, _: usize) {
         let token = self.token;
         if are_few(self.output.classes()) {
-            let rooms = &mut Default::default();
+            let rooms = &mut [Room::new(), Room::new()];
             FewBackward { job: self, rooms }.run(token);
             return;
         }
@@ -355,7 +355,7 @@ impl<E: Float> Job for EntropyBackwardJob<'_, E> {
     fn run(&mut self, _: usize) {
         let token = self.token;
         if are_few(self.io.shape().1) {
-            let room = &mut PlanesRoom::default();
+            let room = &mut Room::new();
             FewEntropyBackward { job: self, room }.run(token);
             return;
         }

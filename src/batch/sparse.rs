@@ -5,7 +5,6 @@ use super::few_sparse::FewSparse;
 use super::few_statistics::FewStatistics;
 use super::logit_map::{CapRoom, LogitMap, RowGradient, canonical};
 use super::long_row::Between;
-use super::planes_room::PlanesRoom;
 use super::statistics::{KnownRows, RowStatistics, first_of};
 use super::together::{rows_together, rows_with_room};
 use super::traffic::Traffic;
@@ -178,14 +177,14 @@ const SMALL_JOB: usize = 1 << 12;
 
 /// Room for what rows need besides their buffers.
 pub(crate) struct Rooms<E: Float> {
-    block: PlanesRoom<E>,
+    block: CapRoom<E>,
     /// Of rows of several tiles, that are worked on one at a time.
     between: Between<E>,
 }
 
 impl<E: Float> Default for Rooms<E> {
     fn default() -> Self {
-        Rooms { block: PlanesRoom::default(), between: Between::default() }
+        Rooms { block: CapRoom::default(), between: Between::default() }
     }
 }
 
@@ -217,7 +216,7 @@ impl<'a, E: Float> SparseJob<'a, E> {
     fn run_few<const GRADIENT: bool>(
         &mut self,
         rows: Range<usize>,
-        room: &mut PlanesRoom<E>,
+        room: &mut CapRoom<E>,
     ) -> [f64; SUMS] {
         if let Some(pairs) = self.pairs(rows.clone()) {
             return self.run_pairs::<GRADIENT>(pairs, rows, room);
@@ -302,7 +301,7 @@ impl<'a, E: Float> SparseJob<'a, E> {
         group: &mut Group,
         rooms: &mut Rooms<E>,
     ) {
-        let Rooms { block: PlanesRoom { rooms: room, .. }, between } = rooms;
+        let Rooms { block: room, between } = rooms;
         if parts == 1 && self.statistics.is_none() && self.takes_rows() {
             self.find_classes(start, end, &mut group.block);
             self.cap_rows(start, end, &group.block, room);
@@ -416,7 +415,7 @@ impl<'a, E: Float> SparseJob<'a, E> {
         rows: Range<usize>,
         parts: usize,
         group: &Group,
-        Rooms { block: PlanesRoom { rooms: room, .. }, between }: &mut Rooms<E>,
+        Rooms { block: room, between }: &mut Rooms<E>,
         totals: &mut [f64; SUMS],
     ) {
         let token = self.token;

@@ -2,8 +2,9 @@
 
 use super::few::MOST_CLASSES;
 use super::lanes::{LaneRows, whole};
+use super::logit_map::CapRoom;
 use super::planes::InPlanes;
-use super::planes_room::{OfRows, PlanesRoom, least};
+use super::planes_room::{OfRows, planes};
 use super::sparse::Recipe;
 use super::split_rows;
 use crate::elem::Float;
@@ -176,9 +177,9 @@ impl<E: Float> StridedJob<'_, E> {
         let (_, classes, inner) = self.pass.dims();
         let gradient = !matches!(self.pass, StridedPass::LossOnly(_));
         let exp = ExpTerm::new(l);
-        let mut block = PlanesRoom::default();
-        let mut least = least();
-        let (planes, slopes) = block.planes(l, classes, &mut least);
+        let mut room = CapRoom::default();
+        let CapRoom { capped, slope: slopes } = &mut room;
+        let planes = planes(l, classes, capped);
         for o in outer {
             let mut start = 0;
             while start < inner {

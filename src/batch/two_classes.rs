@@ -11,7 +11,7 @@
 
 use super::few::OfFewClasses;
 use super::few_sparse::FewSparse;
-use super::planes_room::PlanesRoom;
+use super::logit_map::CapRoom;
 use super::sparse::{Pass, Recipe, SparseJob};
 use crate::elem::{Float, Scratch};
 use crate::isa::{Kernel, Lanes, MOST_LANES, Transpose};
@@ -47,7 +47,7 @@ impl<E: Float> SparseJob<'_, E> {
         &mut self,
         factors: Factors<E>,
         rows: Range<usize>,
-        room: &mut PlanesRoom<E>,
+        room: &mut CapRoom<E>,
     ) -> [f64; SUMS] {
         let token = self.token;
         let room_of_pairs = || Scratch([E::ZERO; MOST_ROWS]);

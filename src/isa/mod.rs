@@ -128,11 +128,28 @@ pub trait Transpose<E: Float>: Lanes<E> {
     fn unzip(self, pair: [Self::V; 2]) -> [Self::V; 2];
     /// The way back of [`Self::unzip`].
     fn zip(self, pair: [Self::V; 2]) -> [Self::V; 2];
-    /// `LANES` runs of `src`, one every `stride` elements, transposed: run `i` becomes lane `i` of the first `RUN`
-    /// registers.
-    fn load_runs(self, src: &[E], stride: usize) -> [Self::V; MOST_IN_RUN];
-    /// The way back of [`Self::load_runs`]: what a run has behind the start of the next one is written over.
+    /// `LANES` rows of at least a run, one every `stride` elements, transposed: element `c` of row `i` becomes lane `i` of
+    /// the register at `c * distance`.
+    fn to_columns(self, rows: InRows<&[E]>, columns: &mut [E], distance: usize);
+    /// The way back of [`Self::to_columns`], of `f` of each register.
+    fn from_columns(
+        self,
+        columns: &[E],
+        distance: usize,
+        rows: InRows<&mut [E]>,
+        f: impl Fn(Self::V) -> Self::V + Copy,
+    );
+    /// The first `RUN` registers transposed: lane `i` becomes a run at `i * stride`, and what that has behind the start of
+    /// the next one is written over.
     fn store_runs(self, columns: [Self::V; MOST_IN_RUN], dst: &mut [E], stride: usize);
+}
+
+/// Rows of so many elements, one every `stride`.
+#[derive(Debug)]
+pub struct InRows<D> {
+    pub(crate) data: D,
+    pub(crate) stride: usize,
+    pub(crate) len: usize,
 }
 
 /// Elements of 16 bytes: enough for any element type.

@@ -7,13 +7,14 @@
 
 #![allow(unsafe_code)]
 
-use super::{Isa, Kernel, Lanes, MOST_IN_RUN, Transpose};
+use super::{InRows, Isa, Kernel, Lanes, MOST_IN_RUN, Transpose};
 use crate::elem::Float;
 #[cfg(target_arch = "x86_64")]
 use core::hint::black_box;
 use core::marker::PhantomData;
 #[cfg(target_arch = "x86_64")]
 use core::mem::MaybeUninit;
+use core::slice;
 
 /// A SIMD register of one of pulp's tokens.
 #[derive(Clone, Copy)]
@@ -133,25 +134,84 @@ fn fit(pieces: usize, each: usize, stride: usize, len: usize) -> bool {
         .is_some_and(|end| end <= len)
 }
 
-/// [`Transpose::load_runs`]: register `i` takes the runs of every `RUN`-th row from row `i` on.
+/// [`Transpose::to_columns`], a square of `RUN` elements of each row after the other; the last overlaps the one before it.
+/// Register `i` takes the runs of every `RUN`-th row from row `i` on.
+///
+/// All is checked before: what a check needs in a square would not be in registers, and to read it from the stack behind
+/// the stores takes as long as they do where it lies as they do within a page.
 #[inline(always)]
-fn load_runs<E: Float, H: Hooks<E>>(
+fn to_columns<E: Float, H: Hooks<E>>(
     hooks: H,
-    src: &[E],
-    stride: usize,
+    InRows { data, stride, len }: InRows<&[E]>,
+    columns: &mut [E],
+    distance: usize,
     zero: H::V,
-) -> [H::V; MOST_IN_RUN] {
-    let run = const { run::<E>() };
-    assert!(fit(size_of::<H::V>() / size_of::<E>(), run, stride, src.len()));
-    let mut runs = [zero; MOST_IN_RUN];
-    for (i, runs) in runs[..run].iter_mut().enumerate() {
-        // SAFETY: the last row of all is within `src`.
-        *runs = unsafe { hooks.gather_runs(src.as_ptr().add(i * stride), run * stride) };
+) where
+    Native<H>: Lanes<E, V = H::V>,
+{
+    let (run, lanes) = const { (run::<E>(), size_of::<H::V>() / size_of::<E>()) };
+    assert!(run <= len && fit(lanes, len, stride, data.len()));
+    assert!(fit(len, lanes, distance, columns.len()));
+    let (data, columns) = (data.as_ptr(), columns.as_mut_ptr());
+    let last = len - run;
+    let mut at = 0;
+    loop {
+        let mut runs = [zero; MOST_IN_RUN];
+        for (i, runs) in runs[..run].iter_mut().enumerate() {
+            // SAFETY: a run from `at` on is within each row, and so many rows are within `data`.
+            *runs = unsafe { hooks.gather_runs(data.add(at + i * stride), run * stride) };
+        }
+        for (i, v) in hooks.transpose_runs(runs)[..run].iter().enumerate() {
+            // SAFETY: `at + i` is less than `len`, and the register there is within `columns`.
+            let column =
+                unsafe { slice::from_raw_parts_mut(columns.add((at + i) * distance), lanes) };
+            Native(hooks).store(*v, column);
+        }
+        if at == last {
+            return;
+        }
+        at = last.min(at + run);
     }
-    hooks.transpose_runs(runs)
 }
 
-/// [`Transpose::store_runs`]: a register after the other, which is faster, unless the rows have to be in order.
+/// [`Transpose::from_columns`], in the order of [`to_columns`].
+#[inline(always)]
+fn from_columns<E: Float, H: Hooks<E>>(
+    hooks: H,
+    (columns, distance): (&[E], usize),
+    InRows { data, stride, len }: InRows<&mut [E]>,
+    zero: H::V,
+    f: impl Fn(H::V) -> H::V + Copy,
+) where
+    Native<H>: Lanes<E, V = H::V>,
+{
+    let (run, lanes) = const { (run::<E>(), size_of::<H::V>() / size_of::<E>()) };
+    assert!(run <= len && fit(lanes, len, stride, data.len()));
+    assert!(fit(len, lanes, distance, columns.len()));
+    let (data, columns) = (data.as_mut_ptr(), columns.as_ptr());
+    let last = len - run;
+    let mut at = 0;
+    loop {
+        let mut runs = [zero; MOST_IN_RUN];
+        for (i, runs) in runs[..run].iter_mut().enumerate() {
+            // SAFETY: `at + i` is less than `len`, and the register there is within `columns`.
+            let column = unsafe { slice::from_raw_parts(columns.add((at + i) * distance), lanes) };
+            *runs = f(Native(hooks).load(column));
+        }
+        for (i, v) in hooks.transpose_runs(runs)[..run].iter().enumerate() {
+            for row in 0..lanes / run {
+                // SAFETY: a run from `at` on is within each row, and so many rows are within `data`.
+                unsafe { hooks.store_run(*v, row, data.add(at + (row * run + i) * stride)) }
+            }
+        }
+        if at == last {
+            return;
+        }
+        at = last.min(at + run);
+    }
+}
+
+/// [`Transpose::store_runs`], in the order of the rows.
 #[inline(always)]
 fn store_runs<E: Float, H: Hooks<E>>(
     hooks: H,
@@ -162,17 +222,8 @@ fn store_runs<E: Float, H: Hooks<E>>(
     let (run, runs) = const { (run::<E>(), size_of::<H::V>() / 16) };
     assert!(fit(runs * run, run, stride, dst.len()));
     let columns = hooks.transpose_runs(columns);
-    if stride < run {
-        for at in 0..runs {
-            for (i, v) in columns[..run].iter().enumerate() {
-                // SAFETY: the last row of all is within `dst`.
-                unsafe { hooks.store_run(*v, at, dst.as_mut_ptr().add((at * run + i) * stride)) }
-            }
-        }
-        return;
-    }
-    for (i, v) in columns[..run].iter().enumerate() {
-        for at in 0..runs {
+    for at in 0..runs {
+        for (i, v) in columns[..run].iter().enumerate() {
             // SAFETY: the last row of all is within `dst`.
             unsafe { hooks.store_run(*v, at, dst.as_mut_ptr().add((at * run + i) * stride)) }
         }
@@ -429,8 +480,18 @@ impl<S: pulp::Simd + Hooks<f32, V = <S as pulp::Simd>::f32s>> Transpose<f32> for
         Hooks::<f32>::zip(self.0, pair)
     }
     #[inline(always)]
-    fn load_runs(self, src: &[f32], stride: usize) -> [Self::V; MOST_IN_RUN] {
-        load_runs(self.0, src, stride, self.splat(0.0))
+    fn to_columns(self, rows: InRows<&[f32]>, columns: &mut [f32], distance: usize) {
+        to_columns(self.0, rows, columns, distance, self.splat(0.0));
+    }
+    #[inline(always)]
+    fn from_columns(
+        self,
+        columns: &[f32],
+        distance: usize,
+        rows: InRows<&mut [f32]>,
+        f: impl Fn(Self::V) -> Self::V + Copy,
+    ) {
+        from_columns(self.0, (columns, distance), rows, self.splat(0.0), f);
     }
     #[inline(always)]
     fn store_runs(self, columns: [Self::V; MOST_IN_RUN], dst: &mut [f32], stride: usize) {
@@ -450,8 +511,18 @@ impl<S: pulp::Simd + Hooks<f64, V = <S as pulp::Simd>::f64s>> Transpose<f64> for
         Hooks::<f64>::zip(self.0, pair)
     }
     #[inline(always)]
-    fn load_runs(self, src: &[f64], stride: usize) -> [Self::V; MOST_IN_RUN] {
-        load_runs(self.0, src, stride, self.splat(0.0))
+    fn to_columns(self, rows: InRows<&[f64]>, columns: &mut [f64], distance: usize) {
+        to_columns(self.0, rows, columns, distance, self.splat(0.0));
+    }
+    #[inline(always)]
+    fn from_columns(
+        self,
+        columns: &[f64],
+        distance: usize,
+        rows: InRows<&mut [f64]>,
+        f: impl Fn(Self::V) -> Self::V + Copy,
+    ) {
+        from_columns(self.0, (columns, distance), rows, self.splat(0.0), f);
     }
     #[inline(always)]
     fn store_runs(self, columns: [Self::V; MOST_IN_RUN], dst: &mut [f64], stride: usize) {

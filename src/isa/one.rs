@@ -1,6 +1,6 @@
 //! One lane in plain Rust: the scalar path's register, and the arithmetic between rows.
 
-use super::{Lanes, MOST_IN_RUN, Transpose};
+use super::{InRows, Lanes, MOST_IN_RUN, Transpose};
 use crate::elem::Float;
 
 /// One element at a time.
@@ -125,8 +125,22 @@ impl<E: Float> Transpose<E> for One {
         pair
     }
     #[inline(always)]
-    fn load_runs(self, src: &[E], _: usize) -> [E; MOST_IN_RUN] {
-        [src[0]; MOST_IN_RUN]
+    fn to_columns(self, rows: InRows<&[E]>, columns: &mut [E], distance: usize) {
+        for (c, x) in rows.data[..rows.len].iter().enumerate() {
+            columns[c * distance] = *x;
+        }
+    }
+    #[inline(always)]
+    fn from_columns(
+        self,
+        columns: &[E],
+        distance: usize,
+        rows: InRows<&mut [E]>,
+        f: impl Fn(E) -> E + Copy,
+    ) {
+        for (c, x) in rows.data[..rows.len].iter_mut().enumerate() {
+            *x = f(columns[c * distance]);
+        }
     }
     #[inline(always)]
     fn store_runs(self, [x, ..]: [E; MOST_IN_RUN], dst: &mut [E], _: usize) {

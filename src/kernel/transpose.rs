@@ -11,7 +11,7 @@
 //! Loops count: iterators over chunks, zipped, are not always inlined.
 
 use crate::elem::Float;
-use crate::isa::{Lanes, MOST_IN_RUN, Transpose};
+use crate::isa::{InRows, Lanes, MOST_IN_RUN, Transpose};
 use crate::view::{Rows, RowsMut};
 
 /// Elements that the planes of a block need, and besides them rows that are shorter than a run.
@@ -74,19 +74,8 @@ pub(crate) fn to_planes<E: Float, L: Lanes<E>>(
     }
     let mut row = 0;
     loop {
-        let (source, planes) = (&source[row * stride..], &mut planes[row..]);
-        let mut class = 0;
-        loop {
-            let columns = r.load_runs(&source[class..], stride);
-            let planes = &mut planes[class * L::LANES..][..(run - 1) * L::LANES + lanes];
-            for i in 0..run {
-                r.store(columns[i], &mut planes[i * L::LANES..][..lanes]);
-            }
-            if class + run >= classes {
-                break;
-            }
-            class = (class + run).min(classes - run);
-        }
+        let rows = InRows { data: &source[row * stride..], stride, len: classes.max(run) };
+        r.to_columns(rows, &mut planes[row..], L::LANES);
         if row + lanes >= count {
             break;
         }
@@ -175,16 +164,14 @@ pub(crate) fn map_from_planes<E: Float, L: Lanes<E>>(
     }
     let mut row = 0;
     loop {
-        let (target, planes) = (&mut target[row * stride..], &planes[row..]);
-        let mut class = 0;
-        loop {
-            let columns = columns::<E, L>(r, &planes[class * L::LANES..], row, of);
-            r.store_runs(columns, &mut target[class..], stride);
-            if class + run >= classes {
-                break;
-            }
-            class = (class + run).min(classes - run);
-        }
+        let rows = InRows { data: &mut target[row * stride..], stride, len: classes };
+        r.from_columns(
+            &planes[row..],
+            L::LANES,
+            rows,
+            #[inline(always)]
+            |x| of(r, row, x),
+        );
         if row + lanes >= count {
             break;
         }
