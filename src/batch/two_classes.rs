@@ -12,8 +12,9 @@
 use super::few::OfFewClasses;
 use super::few_sparse::FewSparse;
 use super::logit_map::CapRoom;
+use super::room::Room;
 use super::sparse::{Pass, Recipe, SparseJob};
-use crate::elem::{Float, Scratch};
+use crate::elem::Float;
 use crate::isa::{Kernel, Lanes, MOST_LANES, Transpose};
 use crate::kernel::compensated::{Compensated, KeptSum};
 use crate::labels::Targets;
@@ -50,16 +51,13 @@ impl<E: Float> SparseJob<'_, E> {
         room: &mut CapRoom<E>,
     ) -> [f64; SUMS] {
         let token = self.token;
-        let room_of_pairs = || Scratch([E::ZERO; MOST_ROWS]);
-        let (labels, leads, roots) = (room_of_pairs(), room_of_pairs(), room_of_pairs());
-        let mut pairs = Pairs { factors, labels, leads, roots };
         let mut losses = KeptSum::new();
         let mut start = rows.start;
         loop {
-            let (job, pairs) = (&mut *self, &mut pairs);
-            let mut of_pairs =
-                TwoClasses { job, pairs, rows: start..rows.end, losses: &mut losses };
-            start = token.run(&mut of_pairs);
+            let pairs = Pairs::new(factors, &mut room.capped);
+            let (job, sum) = (&mut *self, &mut losses);
+            let mut pairs = TwoClasses { job, pairs, rows: start..rows.end, losses: sum };
+            start = token.run(&mut pairs);
             if start == rows.end {
                 return [losses.fold(), 0.0, 0.0];
             }
@@ -76,7 +74,7 @@ impl<E: Float> SparseJob<'_, E> {
 /// Rows until some are not plain; returns where those start. What is behind the last whole virtual vector is not.
 struct TwoClasses<'a, 'r, E: Float> {
     job: &'r mut SparseJob<'a, E>,
-    pairs: &'r mut Pairs<E>,
+    pairs: Pairs<'r, E>,
     rows: Range<usize>,
     losses: &'r mut KeptSum<E>,
 }
@@ -107,7 +105,7 @@ impl<E: Float> SparseJob<'_, E> {
     fn some_pairs<L: Lanes<E>>(
         &mut self,
         l: L,
-        pairs: &mut Pairs<E>,
+        pairs: &mut Pairs<'_, E>,
         rows: Range<usize>,
         total: &mut Compensated<L::V>,
     ) -> bool {
@@ -129,6 +127,7 @@ impl<E: Float> SparseJob<'_, E> {
 }
 
 /// What is the same for all rows.
+#[derive(Clone, Copy)]
 pub(super) struct Factors<E> {
     /// What logits are multiplied by.
     scale: E,
@@ -137,11 +136,11 @@ pub(super) struct Factors<E> {
 }
 
 /// That, and room for some rows.
-struct Pairs<E> {
+struct Pairs<'r, E> {
     factors: Factors<E>,
-    labels: Scratch<E, MOST_ROWS>,
-    leads: Scratch<E, MOST_ROWS>,
-    roots: Scratch<E, MOST_ROWS>,
+    labels: &'r mut [E],
+    leads: &'r mut [E],
+    roots: &'r mut [E],
 }
 
 impl<E: Float> Factors<E> {
@@ -155,7 +154,13 @@ impl<E: Float> Factors<E> {
     }
 }
 
-impl<E: Float> Pairs<E> {
+impl<'r, E: Float> Pairs<'r, E> {
+    fn new(factors: Factors<E>, room: &'r mut Room<E>) -> Self {
+        let (labels, rest) = room.get(3 * MOST_ROWS).split_at_mut(MOST_ROWS);
+        let (leads, roots) = rest.split_at_mut(MOST_ROWS);
+        Pairs { factors, labels, leads, roots }
+    }
+
     /// Reads the rows from `start` on, whose logits lie one after the other; whether they are plain.
     #[inline(always)]
     fn read<L: Lanes<E>>(
@@ -167,7 +172,7 @@ impl<E: Float> Pairs<E> {
     ) -> bool {
         let r = l.register().register();
         let n = logits.len() / 2;
-        let (labels, leads) = (&mut self.labels.0[..n], &mut self.leads.0[..n]);
+        let (labels, leads) = (&mut self.labels[..n], &mut self.leads[..n]);
         targets.write(start, labels);
         let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
         let (two, scale) = (r.splat(E::ONE + E::ONE), r.splat(self.factors.scale));
@@ -189,7 +194,7 @@ impl<E: Float> Pairs<E> {
         // A row that does not count has the label -1.
         let plain = r.fold_add(lowest) == E::ZERO && r.fold_add(distances).to_f64().is_finite();
         if plain {
-            let roots = &mut self.roots.0[..n];
+            let roots = &mut self.roots[..n];
             let mut at = 0;
             while at + L::LANES <= n {
                 let lead = l.load(&leads[at..][..L::LANES]);
@@ -206,7 +211,7 @@ impl<E: Float> Pairs<E> {
         let r = l.register().register();
         let count = gradient.len() / 2;
         let (labels, leads, roots) =
-            (&self.labels.0[..count], &self.leads.0[..count], &self.roots.0[..count]);
+            (&self.labels[..count], &self.leads[..count], &self.roots[..count]);
         let zero = r.splat(E::ZERO);
         let (outer, minus_outer) =
             (r.splat(self.factors.outer), r.splat(E::ZERO - self.factors.outer));
@@ -232,7 +237,7 @@ impl<E: Float> Pairs<E> {
     /// Adds the losses of the rows that were read to the total; they take the place of what they are made of.
     #[inline(always)]
     fn losses<L: Lanes<E>>(&mut self, l: L, count: usize, total: &mut Compensated<L::V>) -> &[E] {
-        let (leads, roots) = (&self.leads.0[..count], &mut self.roots.0[..count]);
+        let (leads, roots) = (&self.leads[..count], &mut self.roots[..count]);
         let mut at = 0;
         while at + L::LANES <= count {
             let lead = l.load(&leads[at..][..L::LANES]);
