@@ -10,8 +10,8 @@
 //!
 //! Loops count: iterators over chunks, zipped, are not always inlined.
 
-use crate::elem::Float;
-use crate::isa::{InRows, Lanes, MOST_IN_RUN, Transpose};
+use crate::elem::{Float, Scratch};
+use crate::isa::{InRows, Lanes, MOST_IN_RUN, MOST_LANES, Transpose};
 use crate::view::{Rows, RowsMut};
 
 /// Elements that the planes of a block need, and besides them rows that are shorter than a run.
@@ -56,21 +56,20 @@ pub(crate) fn to_planes<E: Float, L: Lanes<E>>(
     }
     let (planes, short) = room.split_at_mut(classes.max(run) * L::LANES);
     let read = (count - 1).saturating_mul(stride).saturating_add(run);
-    if classes < run && source.len() < read {
-        for row in 0..count {
-            let from = &source[row * stride..][..classes];
-            short[row * classes..][..classes].copy_from_slice(from);
-        }
-        (source, stride) = (short, classes);
-    }
     if count < lanes {
-        for row in 0..count {
-            let from = &source[row * stride..][..classes];
-            for class in 0..classes {
-                planes[class * L::LANES + row] = from[class];
+        some_to_planes(l, (source, stride), (count, classes), planes);
+        return;
+    }
+    if classes < run && source.len() < read {
+        if stride == classes {
+            short[..count * classes].copy_from_slice(&source[..count * classes]);
+        } else {
+            for row in 0..count {
+                let from = &source[row * stride..][..classes];
+                short[row * classes..][..classes].copy_from_slice(from);
             }
         }
-        return;
+        (source, stride) = (short, classes);
     }
     let mut row = 0;
     loop {
@@ -83,6 +82,43 @@ pub(crate) fn to_planes<E: Float, L: Lanes<E>>(
         row = (row + lanes).min(count - lanes);
     }
 }
+
+/// [`to_planes`] of fewer rows than a register has lanes: their runs are put side by side first.
+#[inline(always)]
+fn some_to_planes<E: Float, L: Lanes<E>>(
+    l: L,
+    (source, stride): (&[E], usize),
+    (count, classes): (usize, usize),
+    planes: &mut [E],
+) {
+    let (r, run) = (l.register().register(), Native::<E, L>::RUN);
+    if classes < run {
+        for row in 0..count {
+            let from = &source[row * stride..][..classes];
+            for class in 0..classes {
+                planes[class * L::LANES + row] = from[class];
+            }
+        }
+        return;
+    }
+    let mut runs = Scratch([E::ZERO; MOST_IN_RUNS]);
+    let mut class = 0;
+    loop {
+        for row in 0..count {
+            let from = &source[row * stride + class..][..run];
+            runs.0[row * run..][..run].copy_from_slice(from);
+        }
+        let rows = InRows { data: &runs.0[..], stride: run, len: run };
+        r.to_columns(rows, &mut planes[class * L::LANES..], L::LANES);
+        if class + run >= classes {
+            return;
+        }
+        class = (class + run).min(classes - run);
+    }
+}
+
+/// Elements in a run of each lane of a register, at most.
+const MOST_IN_RUNS: usize = MOST_IN_RUN * MOST_LANES / 2;
 
 /// The way back of [`to_planes`].
 #[inline(always)]
@@ -132,16 +168,7 @@ pub(crate) fn map_from_planes<E: Float, L: Lanes<E>>(
     }
     let (planes, short) = room.split_at_mut(classes.max(run) * L::LANES);
     if count < lanes {
-        for class in 0..classes {
-            let plane = &mut planes[class * L::LANES..][..lanes];
-            r.store(of(r, 0, r.load(plane)), plane);
-        }
-        for row in 0..count {
-            let to = &mut target[row * stride..][..classes];
-            for class in 0..classes {
-                to[class] = planes[class * L::LANES + row];
-            }
-        }
+        some_from_planes(l, planes, (target, stride), (count, classes), of);
         return;
     }
     if classes < run {
@@ -176,6 +203,51 @@ pub(crate) fn map_from_planes<E: Float, L: Lanes<E>>(
             break;
         }
         row = (row + lanes).min(count - lanes);
+    }
+}
+
+/// [`map_from_planes`] of fewer rows than a register has lanes.
+#[inline(always)]
+fn some_from_planes<E: Float, L: Lanes<E>>(
+    l: L,
+    planes: &mut [E],
+    (target, stride): (&mut [E], usize),
+    (count, classes): (usize, usize),
+    of: impl Fn(Native<E, L>, usize, NativeV<E, L>) -> NativeV<E, L> + Copy,
+) {
+    let r = l.register().register();
+    let (lanes, run) = (Native::<E, L>::LANES, Native::<E, L>::RUN);
+    if classes < run {
+        for class in 0..classes {
+            let plane = &mut planes[class * L::LANES..][..lanes];
+            r.store(of(r, 0, r.load(plane)), plane);
+        }
+        for row in 0..count {
+            let to = &mut target[row * stride..][..classes];
+            for class in 0..classes {
+                to[class] = planes[class * L::LANES + row];
+            }
+        }
+        return;
+    }
+    let mut runs = Scratch([E::ZERO; MOST_IN_RUNS]);
+    let mut class = 0;
+    loop {
+        r.from_columns(
+            &planes[class * L::LANES..],
+            L::LANES,
+            InRows { data: &mut runs.0[..], stride: run, len: run },
+            #[inline(always)]
+            |x| of(r, 0, x),
+        );
+        for row in 0..count {
+            let to = &mut target[row * stride + class..][..run];
+            to.copy_from_slice(&runs.0[row * run..][..run]);
+        }
+        if class + run >= classes {
+            return;
+        }
+        class = (class + run).min(classes - run);
     }
 }
 
