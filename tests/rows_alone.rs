@@ -130,7 +130,7 @@ fn few_beside_nothing<T: Num>() {
         let (x, weights) = (numbers(MANY * classes), numbers(classes));
         let weights: Vec<T> = weights.iter().map(|w| T::of(w.wide().abs())).collect();
         let targets: Vec<T> = numbers(MANY * classes);
-        for (path, count) in paths().into_iter().flat_map(|p| (1..=4).map(move |n| (p, n))) {
+        for (path, count) in paths().into_iter().flat_map(|p| (1..=6).map(move |n| (p, n))) {
             let exec = Exec::new().path(path).threads(1);
             let labels: Vec<i64> = (0..MANY)
                 .map(|row| if row < count { (row * 7 % classes) as i64 } else { IGNORED })

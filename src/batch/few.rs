@@ -4,7 +4,7 @@
 //! A vector of one row's classes would be mostly padding, and the scalar work of a row would cost more
 //! than its exponentials. Between the two transpositions this is the strided layout, bit for bit.
 
-use super::few_rows::go_along;
+use super::few_rows;
 use crate::elem::Float;
 use crate::isa::{Kernel, Lanes, Token};
 
@@ -25,8 +25,12 @@ pub(super) trait OfFewClasses<E: Float>: Sized {
     fn shape(&self) -> (usize, usize);
     /// Side by side, a block of `L::LANES` after the other.
     fn blocks<L: Lanes<E>>(self, l: L) -> Self::Out;
-    /// One row after the other, and what is done once for each in a lane of its own: at most `L::LANES` rows.
+    /// One row after the other, and what is done once for each in a lane of its own: at most [`Self::most_along`].
     fn along<L: Lanes<E>>(self, l: L) -> Self::Out;
+    /// Up to how many rows are quicker along where a register has so many lanes.
+    fn most_along(lanes: usize) -> usize {
+        few_rows::most_rows(lanes)
+    }
     /// Whether there is nothing to it that only blocks can do.
     fn may_go_along(&self) -> bool {
         true
@@ -36,7 +40,8 @@ pub(super) trait OfFewClasses<E: Float>: Sized {
     /// takes.
     fn run(self, token: Token) -> Self::Out {
         let ((rows, classes), lanes) = (self.shape(), token.lanes_of_register::<E>());
-        if self.may_go_along() && go_along(lanes, rows, classes) {
+        let are_quicker = rows <= Self::most_along(lanes) && few_rows::are_enough(classes, rows);
+        if are_quicker && self.may_go_along() {
             token.run(Along(self))
         } else if rows <= lanes {
             token.run(InOneRegister(self))

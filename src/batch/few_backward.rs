@@ -29,6 +29,11 @@ impl<E: Float> OfFewClasses<E> for FewBackward<'_, '_, E> {
         self.job.output.shape()
     }
 
+    /// Nothing is done across rows; it is two matrices that blocks transpose.
+    fn most_along(lanes: usize) -> usize {
+        lanes.min(lanes * 3 / 4 + 1)
+    }
+
     #[inline(always)]
     fn blocks<L: Lanes<E>>(self, l: L) {
         let (rows, classes) = self.job.output.shape();

@@ -1,8 +1,8 @@
 //! So few rows that most lanes would be empty if a lane were a row: the passes go along each row, and only what is
 //! done once for a row goes across. The bits are those of blocks.
 //!
-//! A block takes as long for one row as for as many as a register has lanes; along it a row of a hundred classes takes
-//! a third of that time, and its softmax an eighth.
+//! A block takes as long for one row as for as many as a register has lanes. Where these are 16 a row of a hundred classes
+//! takes a third of that time along it, and its softmax a sixth.
 
 use super::room::Room;
 use crate::elem::Float;
@@ -12,16 +12,21 @@ use crate::walk::{padded, put};
 /// Classes whose planes take as long as the passes along a row.
 const CLASSES_FOR_A_ROW: usize = 8;
 
-/// Rows that may go along.
-const MOST_ROWS: usize = 4;
+/// Up to how many rows are quicker along where a register has so many lanes; each has a lane of one.
+pub(super) const fn most_rows(lanes: usize) -> usize {
+    let rows = lanes / 4 + 2;
+    if rows < lanes { rows } else { lanes }
+}
+
+/// Lanes of the largest register.
+const MOST_IN_REGISTER: usize = 16;
 
 // `total` knows how many they are.
-const _: () = assert!(MOST_ROWS == 4);
+const _: () = assert!(most_rows(MOST_IN_REGISTER) <= 8);
 
-/// Whether so many rows go along: where they are quickest, and each has a lane of one register.
-#[inline]
-pub(super) fn go_along(lanes: usize, rows: usize, classes: usize) -> bool {
-    rows <= MOST_ROWS.min(lanes) && rows * CLASSES_FOR_A_ROW <= classes
+/// Whether there are classes enough for so many rows to go along.
+pub(super) fn are_enough(classes: usize, rows: usize) -> bool {
+    rows * CLASSES_FOR_A_ROW <= classes
 }
 
 /// Elements of whole registers that a row takes.
@@ -123,12 +128,13 @@ pub(super) fn in_lane<E: Float, L: Lanes<E>>(l: L, v: L::V, lane: usize, x: E) -
     l.select_eq(lanes, l.splat(E::LANE_NUMBERS[lane]), l.splat(x), v)
 }
 
-/// The sum of all lanes as [`Compensated`](crate::kernel::compensated::Compensated) folds them, of which at most four are
+/// The sum of all lanes as [`Compensated`](crate::kernel::compensated::Compensated) folds them, of which at most eight are
 /// not 0.
 #[inline(always)]
 pub(super) fn total<E: Float, L: Lanes<E>>(l: L, losses: L::V) -> f64 {
     let mut of_rows = [E::ZERO; MOST_LANES];
     l.store(losses, &mut of_rows[..L::LANES]);
     let row = |i: usize| (of_rows[i] + E::ZERO).to_f64();
-    (row(0) + row(2)) + (row(1) + row(3))
+    let pair = |i: usize| row(i) + row(i + 4);
+    (pair(0) + pair(2)) + (pair(1) + pair(3))
 }
