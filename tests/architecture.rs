@@ -169,6 +169,7 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
             "isa::InRows",
             "isa::Kernel",
             "isa::Lanes",
+            "isa::MOST_IN_REGISTER",
             "isa::MOST_IN_RUN",
             "isa::MOST_LANES",
             "isa::Register",

@@ -144,15 +144,18 @@ fn few_beside_nothing<T: Num>() {
                 let (x, t) = (view(&x[..rows * classes]), view(&shares[..rows * classes]));
                 let labels = &labels[..rows];
                 let smoothed = sum(exec).label_smoothing(0.125);
-                [
+                let at = sum(exec).calibration(x, labels, 0.75).expect("a calibration");
+                let losses = [
                     sum(exec).loss(x, labels),
                     sum(exec).focal(2.0).loss(x, labels),
                     smoothed.loss(x, labels),
                     smoothed.class_weights(&weights).loss(x, labels),
                     sum(exec).loss(x, t),
                     sum(exec).class_weights(&weights).loss(x, t),
-                ]
-                .map(|total| total.expect("a total").to_bits())
+                    sum(exec).z_loss(0.25).loss(x, labels),
+                ];
+                let losses = losses.map(|total| total.expect("a total"));
+                bits(&[&losses[..], &[at.nll, at.first, at.second]].concat())
             };
             assert_eq!(totals(count), totals(MANY), "{count} x {classes} on {path}");
         }

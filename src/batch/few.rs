@@ -1,5 +1,5 @@
-//! Rows of few classes: blocks of them are transposed, so that a lane is a row, and back; so few rows that most lanes
-//! would be empty go along.
+//! Rows of few classes: blocks of them are transposed, so that a lane is a row, and back; so few rows that it is quicker go
+//! along.
 //!
 //! A vector of one row's classes would be mostly padding, and the scalar work of a row would cost more
 //! than its exponentials. Between the two transpositions this is the strided layout, bit for bit.
@@ -17,7 +17,7 @@ pub(super) fn are_few(classes: usize) -> bool {
 /// become the faster ones.
 pub(super) const MOST_CLASSES: usize = 128;
 
-/// What is done to rows of few classes. Both ways give the same bits. What is more than two pointers is lent: it would be
+/// What is done to rows of few classes. Both ways give the same bits. What is more than three words is lent: it would be
 /// copied by whole registers right after it was written by halves, and wait.
 pub(super) trait OfFewClasses<E: Float>: Sized {
     type Out;
@@ -27,7 +27,7 @@ pub(super) trait OfFewClasses<E: Float>: Sized {
     fn blocks<L: Lanes<E>>(self, l: L) -> Self::Out;
     /// One row after the other, and what is done once for each in a lane of its own: at most [`Self::most_along`].
     fn along<L: Lanes<E>>(self, l: L) -> Self::Out;
-    /// Up to how many rows are quicker along where a register has so many lanes.
+    /// Up to how many rows are quicker along where a register has so many lanes, each row in one of them.
     fn most_along(lanes: usize) -> usize {
         few_rows::most_rows(lanes)
     }
@@ -40,8 +40,8 @@ pub(super) trait OfFewClasses<E: Float>: Sized {
     /// takes.
     fn run(self, token: Token) -> Self::Out {
         let ((rows, classes), lanes) = (self.shape(), token.lanes_of_register::<E>());
-        let are_quicker = rows <= Self::most_along(lanes) && few_rows::are_enough(classes, rows);
-        if are_quicker && self.may_go_along() {
+        let are_few = rows <= lanes.min(Self::most_along(lanes));
+        if are_few && few_rows::are_enough(classes, rows) && self.may_go_along() {
             token.run(Along(self))
         } else if rows <= lanes {
             token.run(InOneRegister(self))
@@ -74,7 +74,9 @@ impl<E: Float, J: OfFewClasses<E>> Kernel<E> for InOneRegister<J> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) -> J::Out {
-        self.0.blocks(l.register().register())
+        let one = l.register().register();
+        debug_assert!(fits(one, &self.0));
+        self.0.blocks(one)
     }
 }
 
@@ -83,6 +85,14 @@ impl<E: Float, J: OfFewClasses<E>> Kernel<E> for Along<J> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) -> J::Out {
-        self.0.along(l.register().register())
+        let one = l.register().register();
+        debug_assert!(fits(one, &self.0));
+        self.0.along(one)
     }
+}
+
+/// Whether each row has a lane.
+#[inline(always)]
+fn fits<E: Float, L: Lanes<E>>(_: L, job: &impl OfFewClasses<E>) -> bool {
+    job.shape().0 <= L::LANES
 }

@@ -2,7 +2,7 @@
 //! is a row, and back.
 
 use super::few::OfFewClasses;
-use super::few_rows::Along;
+use super::few_rows::PaddedRows;
 use super::planes_room::{planes, to_next};
 use super::room::Room;
 use crate::elem::Float;
@@ -140,7 +140,7 @@ impl<E: Float> OfFewClasses<E> for FewMap<'_, '_, E> {
 
 /// Rows that [go along](super::few_rows), and two numbers for each, as in [`RowBlock`].
 struct OfRows<'r, E> {
-    along: Along<'r, E>,
+    along: PaddedRows<'r, E>,
     max: [E; MOST_LANES],
     sum: [E; MOST_LANES],
 }
@@ -155,7 +155,7 @@ impl<'r, E: Float> OfRows<'r, E> {
     ) -> Self {
         let (rows, classes) = logits.shape();
         let exp = ExpTerm::new(l);
-        let mut along = Along::of(l, room, rows, classes);
+        let mut along = PaddedRows::of(l, room, rows, classes);
         let (mut max, mut sum) = ([E::ZERO; MOST_LANES], [E::ZERO; MOST_LANES]);
         for i in 0..rows {
             along.read(

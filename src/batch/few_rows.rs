@@ -1,25 +1,21 @@
-//! So few rows that most lanes would be empty if a lane were a row: the passes go along each row, and only what is
-//! done once for a row goes across. The bits are those of blocks.
+//! So few rows that they are not worth a block: the passes go along each row, and only what is done once for a row goes
+//! across. The bits are those of blocks.
 //!
 //! A block takes as long for one row as for as many as a register has lanes. Where these are 16 a row of a hundred classes
 //! takes a third of that time along it, and its softmax a sixth.
 
 use super::room::Room;
 use crate::elem::Float;
-use crate::isa::{Lanes, MOST_LANES};
+use crate::isa::{Lanes, MOST_IN_REGISTER, MOST_LANES};
 use crate::walk::{padded, put};
 
 /// Classes whose planes take as long as the passes along a row.
 const CLASSES_FOR_A_ROW: usize = 8;
 
-/// Up to how many rows are quicker along where a register has so many lanes; each has a lane of one.
+/// Up to how many rows are quicker along where a register has so many lanes.
 pub(super) const fn most_rows(lanes: usize) -> usize {
-    let rows = lanes / 4 + 2;
-    if rows < lanes { rows } else { lanes }
+    lanes / 4 + 2
 }
-
-/// Lanes of the largest register.
-const MOST_IN_REGISTER: usize = 16;
 
 // `total` knows how many they are.
 const _: () = assert!(most_rows(MOST_IN_REGISTER) <= 8);
@@ -36,20 +32,20 @@ pub(super) fn width<E: Float, L: Lanes<E>>(_: L, classes: usize) -> usize {
 }
 
 /// Some rows, each padded with `-inf` to whole registers.
-pub(super) struct Along<'a, E> {
+pub(super) struct PaddedRows<'a, E> {
     rows: &'a mut [E],
     classes: usize,
 }
 
-impl<E: Float> Along<'_, E> {
+impl<E: Float> PaddedRows<'_, E> {
     #[inline(always)]
     pub(super) fn of<L: Lanes<E>>(
         l: L,
         room: &mut Room<E>,
         rows: usize,
         classes: usize,
-    ) -> Along<'_, E> {
-        Along { rows: room.get(rows * width(l, classes)), classes }
+    ) -> PaddedRows<'_, E> {
+        PaddedRows { rows: room.get(rows * width(l, classes)), classes }
     }
 
     /// The room of a row.

@@ -1,6 +1,6 @@
 //! So few rows with a label each that they go [along](super::few_rows).
 
-use super::few_rows::{Along, in_lane, total};
+use super::few_rows::{PaddedRows, in_lane, total};
 use super::few_sparse::FewSparse;
 use super::lanes::{LaneRows, lead, whole};
 use super::logit_map::CapRoom;
@@ -23,15 +23,15 @@ impl<E: Float, const GRADIENT: bool> FewSparse<'_, '_, E, GRADIENT> {
     #[inline(always)]
     pub(super) fn rows_along<L: Lanes<E>>(&mut self, l: L) -> [f64; SUMS] {
         let FewSparse { job, rows, room, .. } = self;
-        let CapRoom { capped: room, slope: of_rows } = &mut **room;
+        let CapRoom { capped: room, slope: of_weights } = &mut **room;
         if !job.recipe.loss.spreads() {
             return Self::spread_or_not::<_, false>(l, (job, rows), room, None);
         }
         let mut terms: RowRoom<E> = row_room();
         let (_, classes) = job.pass.shape();
-        let of_rows = of_rows.get(rows.len() * classes);
+        let of_weights = of_weights.get(rows.len() * classes);
         let of_classes = job.recipe.class_weights;
-        let weights = Weights::of(of_classes, of_rows, &mut terms.0[..classes]);
+        let weights = Weights::of(of_classes, of_weights, &mut terms.0[..classes]);
         Self::spread_or_not::<_, true>(l, (job, rows), room, Some(weights))
     }
 
@@ -45,7 +45,7 @@ impl<E: Float, const GRADIENT: bool> FewSparse<'_, '_, E, GRADIENT> {
     ) -> [f64; SUMS] {
         let (_, classes) = job.pass.shape();
         let exp = ExpTerm::new(l);
-        let mut along = Along::of(l, room, rows.len(), classes);
+        let mut along = PaddedRows::of(l, room, rows.len(), classes);
         let factor = job.recipe.logits.factor();
         let scale = l.splat(factor);
         let (lanes, none) = (l.load(&E::LANE_NUMBERS[..L::LANES]), l.splat(E::NEG_INFINITY));
@@ -219,7 +219,7 @@ impl<E: Float> Coefficients<E> {
 
     /// The gradient beside the label.
     #[inline(always)]
-    fn write<L: Lanes<E>>(&self, l: L, i: usize, along: &mut Along<'_, E>, out: &mut [E]) {
+    fn write<L: Lanes<E>>(&self, l: L, i: usize, along: &mut PaddedRows<'_, E>, out: &mut [E]) {
         let (factor, lost) = (l.splat(self.factor[i]), l.splat(self.lost[i]));
         along.write(
             l,
@@ -236,7 +236,7 @@ impl<E: Float> Coefficients<E> {
         &self,
         l: L,
         i: usize,
-        along: &Along<'_, E>,
+        along: &PaddedRows<'_, E>,
         weights: &[E],
         out: &mut [E],
     ) {

@@ -30,7 +30,7 @@ impl<E: Float, const GRADIENT: bool> OfFewClasses<E> for &mut FewSparse<'_, '_, 
     }
 
     fn may_go_along(&self) -> bool {
-        self.job.recipe.logits.softcap.is_none()
+        self.job.recipe.logits.softcap.is_none() && self.losses_before.is_none()
     }
 
     #[inline(always)]

@@ -79,28 +79,20 @@ impl<E: Float> OfFewClasses<E> for &mut FewStatistics<'_, '_, E> {
     #[inline(always)]
     fn along<L: Lanes<E>>(self, l: L) {
         let scale = self.map.factor();
-        let mut moments = Moments::new(l, scale);
-        let (mut labels, mut first) = (l.splat(E::ZERO - E::ONE), l.splat(E::ZERO));
-        let mut top = Top { class: first, logit: first };
-        let mut stats = LaneStats::nothing(l);
+        let zero = l.splat(E::ZERO);
+        let mut top = Top { class: zero, logit: zero };
         for (i, row) in self.rows.clone().enumerate() {
-            let (x, label) = (self.logits.row(row), self.targets.class(row));
+            let x = self.logits.row(row);
             let (_, class) = Largest(x).run(l);
             top.class = in_lane(l, top.class, i, E::from_class(class));
             top.logit = in_lane(l, top.logit, i, x[class]);
-            if let Some(label) = label {
-                labels = in_lane(l, labels, i, E::from_class(label));
-                stats.label = in_lane(l, stats.label, i, x[label]);
-            }
-            let of_row = moments.of(x, label, false);
-            stats.max = in_lane(l, stats.max, i, of_row.max);
-            stats.sum = in_lane(l, stats.sum, i, of_row.sum);
-            first = in_lane(l, first, i, of_row.moments[0]);
         }
-        stats.measure(l);
+        let mut moments = Moments::new(l, scale);
+        let known = (self.logits, &self.targets);
+        let (labels, stats, [first, _]) = of_rows(l, &mut moments, known, &self.rows, false);
         let scale = l.splat(scale);
-        let of_rows = OfBlock::of(l, scale, (labels, top), (stats, first));
-        of_rows.write(l, scale, self.out, (self.rows.start, self.rows.len()));
+        let of_block = OfBlock::of(l, scale, (labels, top), (stats, first));
+        of_block.write(l, scale, self.out, (self.rows.start, self.rows.len()));
     }
 }
 
@@ -242,30 +234,44 @@ impl<E: Float> OfFewClasses<E> for &mut FewCalibration<'_, '_, E> {
     fn along<L: Lanes<E>>(self, l: L) -> [f64; SUMS] {
         let CalibrationJob { logits, targets, row_weights, beta, .. } = *self.job;
         let mut moments = Moments::new(l, beta);
-        let mut labels = l.splat(E::ZERO - E::ONE);
-        let (mut first, mut second) = (l.splat(E::ZERO), l.splat(E::ZERO));
-        let mut stats = LaneStats::nothing(l);
-        for (i, row) in self.rows.clone().enumerate() {
-            let (x, label) = (logits.row(row), targets.class(row));
-            if let Some(label) = label {
-                labels = in_lane(l, labels, i, E::from_class(label));
-                stats.label = in_lane(l, stats.label, i, x[label]);
-            }
-            let of_row = moments.of(x, label, true);
-            stats.max = in_lane(l, stats.max, i, of_row.max);
-            stats.sum = in_lane(l, stats.sum, i, of_row.sum);
-            first = in_lane(l, first, i, of_row.moments[0]);
-            second = in_lane(l, second, i, of_row.moments[1]);
-        }
-        stats.measure(l);
+        let known = (logits, &targets);
+        let (labels, stats, of_moments) = of_rows(l, &mut moments, known, &self.rows, true);
         let weights = match row_weights {
             Some(weights) => get(l, &weights[self.rows.clone()]),
             None => l.splat(E::ONE),
         };
-        let terms = terms(l, beta, (labels, weights), (&stats, [first, second]));
+        let terms = terms(l, beta, (labels, weights), (&stats, of_moments));
         let [loss, first, second] = terms;
         in_logits(beta, [total(l, loss), total(l, first), total(l, second)])
     }
+}
+
+/// The labels of rows that go along, their statistics and their moments, the second if it is wanted.
+#[inline(always)]
+fn of_rows<E: Float, L: Lanes<E>>(
+    l: L,
+    moments: &mut Moments<E, L>,
+    (logits, targets): (Rows<'_, E>, &Targets<'_>),
+    rows: &Range<usize>,
+    second: bool,
+) -> (L::V, LaneStats<L::V>, [L::V; 2]) {
+    let mut labels = l.splat(E::ZERO - E::ONE);
+    let (mut stats, mut of_rows) = (LaneStats::nothing(l), [l.splat(E::ZERO); 2]);
+    for (i, row) in rows.clone().enumerate() {
+        let (x, label) = (logits.row(row), targets.class(row));
+        if let Some(label) = label {
+            labels = in_lane(l, labels, i, E::from_class(label));
+            stats.label = in_lane(l, stats.label, i, x[label]);
+        }
+        let of_row = moments.of(x, label, second);
+        stats.max = in_lane(l, stats.max, i, of_row.max);
+        stats.sum = in_lane(l, stats.sum, i, of_row.sum);
+        for (n, of_rows) in of_rows.iter_mut().enumerate() {
+            *of_rows = in_lane(l, *of_rows, i, of_row.moments[n]);
+        }
+    }
+    stats.measure(l);
+    (labels, stats, of_rows)
 }
 
 /// What rows add to the sums, with derivatives in `β (max - x)`; 0 where there is no label.

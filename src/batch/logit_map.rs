@@ -17,7 +17,7 @@ pub struct LogitMap {
     pub(crate) softcap: Option<f64>,
 }
 
-/// A tile of capped logits and one of their slopes.
+/// Room for a tile of capped logits and for one of their slopes; rows of few classes use it for whatever they need.
 pub(crate) struct CapRoom<E: Float> {
     pub(super) capped: Room<E>,
     pub(super) slope: Room<E>,

@@ -1,4 +1,4 @@
-//! Rows of few classes side by side, as many as a virtual vector has lanes: a lane is a row.
+//! Rows of few classes side by side, as many as a vector has lanes: a lane is a row.
 
 use super::few::MOST_CLASSES;
 use super::lanes::{LaneRows, whole};

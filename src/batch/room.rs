@@ -28,7 +28,10 @@ impl<E: Float> Room<E> {
     const LEN: usize = size_of::<E::Scratch>() / size_of::<E>();
 
     pub(crate) const fn new() -> Self {
-        const { assert!(align_of::<E::Scratch>() >= align_of::<E>()) };
+        const {
+            assert!(align_of::<E::Scratch>() >= align_of::<E>());
+            assert!(size_of::<E::Scratch>() == Self::LEN * size_of::<E>());
+        }
         Room { cells: MaybeUninit::uninit(), cleared: 0 }
     }
 

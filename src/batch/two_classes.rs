@@ -2,7 +2,8 @@
 //! takes.
 //!
 //! All there is to know of such a row is the lead of one logit over the other. The bits are those of
-//! [blocks](super::few_sparse), which take what is not plain: rows that do not count, and logits that are not finite.
+//! [blocks](super::few_sparse), which take the rest: rows that do not count, logits that are not finite, and what is less
+//! than a virtual vector.
 //!
 //! Each step goes through many rows before the next. A loop of a few turns would be unrolled, and all of its
 //! constants read again in each of them. With its gradient a row takes 20 instructions (AVX2, `f32`), without it 16.
@@ -17,6 +18,7 @@ use super::sparse::{Pass, Recipe, SparseJob};
 use crate::elem::Float;
 use crate::isa::{Kernel, Lanes, MOST_LANES, Transpose};
 use crate::kernel::compensated::{Compensated, KeptSum};
+use crate::kernel::transpose::Native;
 use crate::labels::Targets;
 use crate::loss::{nll, pair};
 use crate::par::SUMS;
@@ -100,7 +102,7 @@ impl<E: Float> Kernel<E> for &mut TwoClasses<'_, '_, E> {
 }
 
 impl<E: Float> SparseJob<'_, E> {
-    /// Whether some rows were done as pairs; else nothing was written.
+    /// Whether these rows were done as pairs; else nothing was written.
     #[inline(always)]
     fn some_pairs<L: Lanes<E>>(
         &mut self,
@@ -176,7 +178,7 @@ impl<'r, E: Float> Pairs<'r, E> {
         targets.write(start, labels);
         let (zero, one) = (r.splat(E::ZERO), r.splat(E::ONE));
         let (two, scale) = (r.splat(E::ONE + E::ONE), r.splat(self.factors.scale));
-        let lanes = R::<E, L>::LANES;
+        let lanes = Native::<E, L>::LANES;
         let (mut lowest, mut distances) = (zero, zero);
         let mut at = 0;
         while at + lanes <= n {
@@ -215,7 +217,7 @@ impl<'r, E: Float> Pairs<'r, E> {
         let zero = r.splat(E::ZERO);
         let (outer, minus_outer) =
             (r.splat(self.factors.outer), r.splat(E::ZERO - self.factors.outer));
-        let lanes = R::<E, L>::LANES;
+        let lanes = Native::<E, L>::LANES;
         let mut at = 0;
         while at + lanes <= count {
             let lead = r.load(&leads[at..][..lanes]);
@@ -253,6 +255,3 @@ impl<'r, E: Float> Pairs<'r, E> {
         roots
     }
 }
-
-/// One register of an instruction set.
-type R<E, L> = <<L as Lanes<E>>::Register as Lanes<E>>::Register;

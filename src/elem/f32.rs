@@ -111,10 +111,6 @@ impl Float for f32 {
     ]);
 
     type Scratch = Scratch<f32, 4096>;
-    #[inline(always)]
-    fn scratch() -> Self::Scratch {
-        Scratch([0.0; 4096])
-    }
 
     #[inline(always)]
     fn from_f64(x: f64) -> Self {

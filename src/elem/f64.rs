@@ -127,10 +127,6 @@ impl Float for f64 {
     ]);
 
     type Scratch = Scratch<f64, 2048>;
-    #[inline(always)]
-    fn scratch() -> Self::Scratch {
-        Scratch([0.0; 2048])
-    }
 
     #[inline(always)]
     fn from_f64(x: f64) -> Self {

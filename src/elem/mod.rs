@@ -91,10 +91,8 @@ pub trait Float:
     /// [`Self::INTEGER_TO_EXPONENT`], 1 and `ln 2`.
     const LN_TERM: &'static [Self::Wide; 7];
 
-    /// Room for a tile.
-    type Scratch: AsRef<[Self]> + AsMut<[Self]>;
-    /// A tile of zeros.
-    fn scratch() -> Self::Scratch;
+    /// As large as a tile.
+    type Scratch;
 
     fn from_f64(x: f64) -> Self;
     /// A class number, of signed integers of the same size: that is one instruction.
@@ -135,12 +133,6 @@ pub(crate) fn constant<E: Float, L: Lanes<E>>(l: L, x: &E::Wide) -> L::V {
 impl<E, const N: usize> AsRef<[E]> for Scratch<E, N> {
     fn as_ref(&self) -> &[E] {
         &self.0
-    }
-}
-
-impl<E, const N: usize> AsMut<[E]> for Scratch<E, N> {
-    fn as_mut(&mut self) -> &mut [E] {
-        &mut self.0
     }
 }
 

@@ -130,9 +130,9 @@ pub trait Transpose<E: Float>: Lanes<E> {
     fn zip(self, pair: [Self::V; 2]) -> [Self::V; 2];
     /// `LANES` rows of at least a run, one every `stride` elements, transposed: element `c` of row `i` becomes lane `i` of
     /// the register at `c * distance`.
-    fn to_columns(self, rows: InRows<&[E]>, columns: &mut [E], distance: usize);
-    /// The way back of [`Self::to_columns`], of `f` of each register.
-    fn from_columns(
+    fn rows_to_columns(self, rows: InRows<&[E]>, columns: &mut [E], distance: usize);
+    /// The way back of [`Self::rows_to_columns`], of `f` of each register.
+    fn columns_to_rows(
         self,
         columns: &[E],
         distance: usize,
@@ -154,6 +154,9 @@ pub struct InRows<D> {
 
 /// Elements of 16 bytes: enough for any element type.
 pub const MOST_IN_RUN: usize = 4;
+
+/// Lanes of a register: enough for any instruction set and element type.
+pub(crate) const MOST_IN_REGISTER: usize = 16;
 
 /// Lanes of the virtual vector: enough for any element type.
 pub(crate) const MOST_LANES: usize = 32;

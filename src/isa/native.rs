@@ -134,21 +134,22 @@ fn fit(pieces: usize, each: usize, stride: usize, len: usize) -> bool {
         .is_some_and(|end| end <= len)
 }
 
-/// [`Transpose::to_columns`], a square of `RUN` elements of each row after the other; the last overlaps the one before it.
-/// Register `i` takes the runs of every `RUN`-th row from row `i` on.
+/// [`Transpose::rows_to_columns`], a run of each row after the other; the last overlaps the one before it. Register `i` takes
+/// the runs of every `RUN`-th row from row `i` on.
 ///
-/// All is checked before: what a check needs in a square would not be in registers, and to read it from the stack behind
-/// the stores takes as long as they do where it lies as they do within a page.
+/// All is checked before: what checks need in the loop would be read from the stack, and a load there waits for a store
+/// before it that lies at the same place of another page (Zen 5: ten classes and more take up to a twentieth longer).
 #[inline(always)]
-fn to_columns<E: Float, H: Hooks<E>>(
+fn rows_to_columns<E: Float, H: Hooks<E>>(
     hooks: H,
-    InRows { data, stride, len }: InRows<&[E]>,
+    rows: InRows<&[E]>,
     columns: &mut [E],
     distance: usize,
     zero: H::V,
 ) where
     Native<H>: Lanes<E, V = H::V>,
 {
+    let InRows { data, stride, len } = rows;
     let (run, lanes) = const { (run::<E>(), size_of::<H::V>() / size_of::<E>()) };
     assert!(run <= len && fit(lanes, len, stride, data.len()));
     assert!(fit(len, lanes, distance, columns.len()));
@@ -174,17 +175,18 @@ fn to_columns<E: Float, H: Hooks<E>>(
     }
 }
 
-/// [`Transpose::from_columns`], in the order of [`to_columns`].
+/// [`Transpose::columns_to_rows`], in the order of [`rows_to_columns`].
 #[inline(always)]
-fn from_columns<E: Float, H: Hooks<E>>(
+fn columns_to_rows<E: Float, H: Hooks<E>>(
     hooks: H,
     (columns, distance): (&[E], usize),
-    InRows { data, stride, len }: InRows<&mut [E]>,
+    rows: InRows<&mut [E]>,
     zero: H::V,
     f: impl Fn(H::V) -> H::V + Copy,
 ) where
     Native<H>: Lanes<E, V = H::V>,
 {
+    let InRows { data, stride, len } = rows;
     let (run, lanes) = const { (run::<E>(), size_of::<H::V>() / size_of::<E>()) };
     assert!(run <= len && fit(lanes, len, stride, data.len()));
     assert!(fit(len, lanes, distance, columns.len()));
@@ -480,18 +482,18 @@ impl<S: pulp::Simd + Hooks<f32, V = <S as pulp::Simd>::f32s>> Transpose<f32> for
         Hooks::<f32>::zip(self.0, pair)
     }
     #[inline(always)]
-    fn to_columns(self, rows: InRows<&[f32]>, columns: &mut [f32], distance: usize) {
-        to_columns(self.0, rows, columns, distance, self.splat(0.0));
+    fn rows_to_columns(self, rows: InRows<&[f32]>, columns: &mut [f32], distance: usize) {
+        rows_to_columns(self.0, rows, columns, distance, self.splat(0.0));
     }
     #[inline(always)]
-    fn from_columns(
+    fn columns_to_rows(
         self,
         columns: &[f32],
         distance: usize,
         rows: InRows<&mut [f32]>,
         f: impl Fn(Self::V) -> Self::V + Copy,
     ) {
-        from_columns(self.0, (columns, distance), rows, self.splat(0.0), f);
+        columns_to_rows(self.0, (columns, distance), rows, self.splat(0.0), f);
     }
     #[inline(always)]
     fn store_runs(self, columns: [Self::V; MOST_IN_RUN], dst: &mut [f32], stride: usize) {
@@ -511,18 +513,18 @@ impl<S: pulp::Simd + Hooks<f64, V = <S as pulp::Simd>::f64s>> Transpose<f64> for
         Hooks::<f64>::zip(self.0, pair)
     }
     #[inline(always)]
-    fn to_columns(self, rows: InRows<&[f64]>, columns: &mut [f64], distance: usize) {
-        to_columns(self.0, rows, columns, distance, self.splat(0.0));
+    fn rows_to_columns(self, rows: InRows<&[f64]>, columns: &mut [f64], distance: usize) {
+        rows_to_columns(self.0, rows, columns, distance, self.splat(0.0));
     }
     #[inline(always)]
-    fn from_columns(
+    fn columns_to_rows(
         self,
         columns: &[f64],
         distance: usize,
         rows: InRows<&mut [f64]>,
         f: impl Fn(Self::V) -> Self::V + Copy,
     ) {
-        from_columns(self.0, (columns, distance), rows, self.splat(0.0), f);
+        columns_to_rows(self.0, (columns, distance), rows, self.splat(0.0), f);
     }
     #[inline(always)]
     fn store_runs(self, columns: [Self::V; MOST_IN_RUN], dst: &mut [f64], stride: usize) {

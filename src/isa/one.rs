@@ -125,13 +125,13 @@ impl<E: Float> Transpose<E> for One {
         pair
     }
     #[inline(always)]
-    fn to_columns(self, rows: InRows<&[E]>, columns: &mut [E], distance: usize) {
+    fn rows_to_columns(self, rows: InRows<&[E]>, columns: &mut [E], distance: usize) {
         for (c, x) in rows.data[..rows.len].iter().enumerate() {
             columns[c * distance] = *x;
         }
     }
     #[inline(always)]
-    fn from_columns(
+    fn columns_to_rows(
         self,
         columns: &[E],
         distance: usize,

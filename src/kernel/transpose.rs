@@ -11,7 +11,7 @@
 //! Loops count: iterators over chunks, zipped, are not always inlined.
 
 use crate::elem::{Float, Scratch};
-use crate::isa::{InRows, Lanes, MOST_IN_RUN, MOST_LANES, Transpose};
+use crate::isa::{InRows, Lanes, MOST_IN_REGISTER, MOST_IN_RUN, Transpose};
 use crate::view::{Rows, RowsMut};
 
 /// Elements that the planes of a block need, and besides them rows that are shorter than a run.
@@ -55,11 +55,11 @@ pub(crate) fn to_planes<E: Float, L: Lanes<E>>(
         return;
     }
     let (planes, short) = room.split_at_mut(classes.max(run) * L::LANES);
-    let read = (count - 1).saturating_mul(stride).saturating_add(run);
     if count < lanes {
         some_to_planes(l, (source, stride), (count, classes), planes);
         return;
     }
+    let read = (count - 1).saturating_mul(stride).saturating_add(run);
     if classes < run && source.len() < read {
         if stride == classes {
             short[..count * classes].copy_from_slice(&source[..count * classes]);
@@ -74,7 +74,7 @@ pub(crate) fn to_planes<E: Float, L: Lanes<E>>(
     let mut row = 0;
     loop {
         let rows = InRows { data: &source[row * stride..], stride, len: classes.max(run) };
-        r.to_columns(rows, &mut planes[row..], L::LANES);
+        r.rows_to_columns(rows, &mut planes[row..], L::LANES);
         if row + lanes >= count {
             break;
         }
@@ -83,7 +83,7 @@ pub(crate) fn to_planes<E: Float, L: Lanes<E>>(
     }
 }
 
-/// [`to_planes`] of fewer rows than a register has lanes: their runs are put side by side first.
+/// [`to_planes`] of fewer rows than a register has lanes: their runs, if they have any, are put side by side first.
 #[inline(always)]
 fn some_to_planes<E: Float, L: Lanes<E>>(
     l: L,
@@ -109,7 +109,7 @@ fn some_to_planes<E: Float, L: Lanes<E>>(
             runs.0[row * run..][..run].copy_from_slice(from);
         }
         let rows = InRows { data: &runs.0[..], stride: run, len: run };
-        r.to_columns(rows, &mut planes[class * L::LANES..], L::LANES);
+        r.rows_to_columns(rows, &mut planes[class * L::LANES..], L::LANES);
         if class + run >= classes {
             return;
         }
@@ -118,7 +118,7 @@ fn some_to_planes<E: Float, L: Lanes<E>>(
 }
 
 /// Elements in a run of each lane of a register, at most.
-const MOST_IN_RUNS: usize = MOST_IN_RUN * MOST_LANES / 2;
+const MOST_IN_RUNS: usize = MOST_IN_RUN * MOST_IN_REGISTER;
 
 /// The way back of [`to_planes`].
 #[inline(always)]
@@ -192,7 +192,7 @@ pub(crate) fn map_from_planes<E: Float, L: Lanes<E>>(
     let mut row = 0;
     loop {
         let rows = InRows { data: &mut target[row * stride..], stride, len: classes };
-        r.from_columns(
+        r.columns_to_rows(
             &planes[row..],
             L::LANES,
             rows,
@@ -233,7 +233,7 @@ fn some_from_planes<E: Float, L: Lanes<E>>(
     let mut runs = Scratch([E::ZERO; MOST_IN_RUNS]);
     let mut class = 0;
     loop {
-        r.from_columns(
+        r.columns_to_rows(
             &planes[class * L::LANES..],
             L::LANES,
             InRows { data: &mut runs.0[..], stride: run, len: run },
