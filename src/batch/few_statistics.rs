@@ -220,9 +220,9 @@ impl<E: Float> OfFewClasses<E> for &mut FewCalibration<'_, '_, E> {
                 Some(weights) => get(l, &weights[start..start + count]),
                 None => l.splat(E::ONE),
             };
-            let terms = terms(l, beta, (labels, weights), (&stats, moments));
-            for (total, term) in totals.iter_mut().zip(terms) {
-                total.add(l, term);
+            let numbers = likelihood(l, beta, &stats, moments);
+            for (total, number) in totals.iter_mut().zip(numbers) {
+                total.add(l, counted(l, (labels, weights), numbers[0], number));
             }
             start += count;
         }
@@ -240,9 +240,12 @@ impl<E: Float> OfFewClasses<E> for &mut FewCalibration<'_, '_, E> {
             Some(weights) => get(l, &weights[self.rows.clone()]),
             None => l.splat(E::ONE),
         };
-        let terms = terms(l, beta, (labels, weights), (&stats, of_moments));
-        let [loss, first, second] = terms;
-        in_logits(beta, [total(l, loss), total(l, first), total(l, second)])
+        let [loss, first, second] = likelihood(l, beta, &stats, of_moments);
+        let mut sums = [0.0; SUMS];
+        for (sum, number) in sums.iter_mut().zip([loss, first, second]) {
+            *sum = total(l, counted(l, (labels, weights), loss, number));
+        }
+        in_logits(beta, sums)
     }
 }
 
@@ -274,24 +277,31 @@ fn of_rows<E: Float, L: Lanes<E>>(
     (labels, stats, of_rows)
 }
 
-/// What rows add to the sums, with derivatives in `β (max - x)`; 0 where there is no label.
+/// The loss of rows and its derivatives in `β (max - x)`.
 #[inline(always)]
-fn terms<E: Float, L: Lanes<E>>(
+fn likelihood<E: Float, L: Lanes<E>>(
     l: L,
     beta: E,
-    (labels, weights): (L::V, L::V),
-    (stats, moments): (&LaneStats<L::V>, [L::V; 2]),
+    stats: &LaneStats<L::V>,
+    moments: [L::V; 2],
 ) -> [L::V; SUMS] {
-    let (zero, one, nan) = (l.splat(E::ZERO), l.splat(E::ONE), l.splat(E::NAN));
     let (sum, lead) = (sum(l, stats), lead(l, l.splat(beta), stats));
     let nll = Nll::new(l, sum, lead);
-    let [first, second] = calibration::derivatives(l, &nll, sum, moments, lead, one);
-    let mut terms = [nll.loss, first, second];
-    for term in &mut terms {
-        let weighed = l.select_eq(nll.loss, nll.loss, mass_times(l, weights, *term), nan);
-        *term = l.select_lt(labels, zero, zero, weighed);
-    }
-    terms
+    let [first, second] = calibration::derivatives(l, &nll, sum, moments, lead, l.splat(E::ONE));
+    [nll.loss, first, second]
+}
+
+/// What rows whose loss is `loss` add to a sum: a number of each times its weight, 0 where there is no label.
+#[inline(always)]
+fn counted<E: Float, L: Lanes<E>>(
+    l: L,
+    (labels, weights): (L::V, L::V),
+    loss: L::V,
+    number: L::V,
+) -> L::V {
+    let zero = l.splat(E::ZERO);
+    let weighed = l.select_eq(loss, loss, mass_times(l, weights, number), l.splat(E::NAN));
+    l.select_lt(labels, zero, zero, weighed)
 }
 
 /// Sums with derivatives in the logits.
