@@ -166,7 +166,6 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
         &[
             "elem::Float",
             "elem::Scratch",
-            "isa::InRows",
             "isa::Kernel",
             "isa::Lanes",
             "isa::MOST_IN_REGISTER",

@@ -128,28 +128,20 @@ pub trait Transpose<E: Float>: Lanes<E> {
     fn unzip(self, pair: [Self::V; 2]) -> [Self::V; 2];
     /// The way back of [`Self::unzip`].
     fn zip(self, pair: [Self::V; 2]) -> [Self::V; 2];
-    /// `LANES` rows of at least a run, one every `stride` elements, transposed: element `c` of row `i` becomes lane `i` of
-    /// the register at `c * distance`.
-    fn rows_to_columns(self, rows: InRows<&[E]>, columns: &mut [E], distance: usize);
+    /// `LANES` rows of `len` elements, at least a run, transposed: element `c` of row `i` becomes lane `i` of register `c`.
+    /// Beside them is how far apart rows lie, and registers.
+    fn rows_to_columns(self, len: usize, rows: (&[E], usize), columns: (&mut [E], usize));
     /// The way back of [`Self::rows_to_columns`], of `f` of each register.
     fn columns_to_rows(
         self,
-        columns: &[E],
-        distance: usize,
-        rows: InRows<&mut [E]>,
+        len: usize,
+        columns: (&[E], usize),
+        rows: (&mut [E], usize),
         f: impl Fn(Self::V) -> Self::V + Copy,
     );
     /// The first `RUN` registers transposed: lane `i` becomes a run at `i * stride`, and what that has behind the start of
     /// the next one is written over.
     fn store_runs(self, columns: [Self::V; MOST_IN_RUN], dst: &mut [E], stride: usize);
-}
-
-/// Rows of so many elements, one every `stride`.
-#[derive(Debug)]
-pub struct InRows<D> {
-    pub(crate) data: D,
-    pub(crate) stride: usize,
-    pub(crate) len: usize,
 }
 
 /// Elements of 16 bytes: enough for any element type.

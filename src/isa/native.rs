@@ -7,7 +7,7 @@
 
 #![allow(unsafe_code)]
 
-use super::{InRows, Isa, Kernel, Lanes, MOST_IN_RUN, Transpose};
+use super::{Isa, Kernel, Lanes, MOST_IN_RUN, Transpose};
 use crate::elem::Float;
 #[cfg(target_arch = "x86_64")]
 use core::hint::black_box;
@@ -142,25 +142,24 @@ fn fit(pieces: usize, each: usize, stride: usize, len: usize) -> bool {
 #[inline(always)]
 fn rows_to_columns<E: Float, H: Hooks<E>>(
     hooks: H,
-    rows: InRows<&[E]>,
-    columns: &mut [E],
-    distance: usize,
+    len: usize,
+    (rows, stride): (&[E], usize),
+    (columns, distance): (&mut [E], usize),
     zero: H::V,
 ) where
     Native<H>: Lanes<E, V = H::V>,
 {
-    let InRows { data, stride, len } = rows;
     let (run, lanes) = const { (run::<E>(), size_of::<H::V>() / size_of::<E>()) };
-    assert!(run <= len && fit(lanes, len, stride, data.len()));
+    assert!(run <= len && fit(lanes, len, stride, rows.len()));
     assert!(fit(len, lanes, distance, columns.len()));
-    let (data, columns) = (data.as_ptr(), columns.as_mut_ptr());
+    let (rows, columns) = (rows.as_ptr(), columns.as_mut_ptr());
     let last = len - run;
     let mut at = 0;
     loop {
         let mut runs = [zero; MOST_IN_RUN];
         for (i, runs) in runs[..run].iter_mut().enumerate() {
-            // SAFETY: a run from `at` on is within each row, and so many rows are within `data`.
-            *runs = unsafe { hooks.gather_runs(data.add(at + i * stride), run * stride) };
+            // SAFETY: a run from `at` on is within each row, and so many rows are within `rows`.
+            *runs = unsafe { hooks.gather_runs(rows.add(at + i * stride), run * stride) };
         }
         for (i, v) in hooks.transpose_runs(runs)[..run].iter().enumerate() {
             // SAFETY: `at + i` is less than `len`, and the register there is within `columns`.
@@ -179,18 +178,18 @@ fn rows_to_columns<E: Float, H: Hooks<E>>(
 #[inline(always)]
 fn columns_to_rows<E: Float, H: Hooks<E>>(
     hooks: H,
+    len: usize,
     (columns, distance): (&[E], usize),
-    rows: InRows<&mut [E]>,
+    (rows, stride): (&mut [E], usize),
     zero: H::V,
     f: impl Fn(H::V) -> H::V + Copy,
 ) where
     Native<H>: Lanes<E, V = H::V>,
 {
-    let InRows { data, stride, len } = rows;
     let (run, lanes) = const { (run::<E>(), size_of::<H::V>() / size_of::<E>()) };
-    assert!(run <= len && fit(lanes, len, stride, data.len()));
+    assert!(run <= len && fit(lanes, len, stride, rows.len()));
     assert!(fit(len, lanes, distance, columns.len()));
-    let (data, columns) = (data.as_mut_ptr(), columns.as_ptr());
+    let (rows, columns) = (rows.as_mut_ptr(), columns.as_ptr());
     let last = len - run;
     let mut at = 0;
     loop {
@@ -202,8 +201,8 @@ fn columns_to_rows<E: Float, H: Hooks<E>>(
         }
         for (i, v) in hooks.transpose_runs(runs)[..run].iter().enumerate() {
             for row in 0..lanes / run {
-                // SAFETY: a run from `at` on is within each row, and so many rows are within `data`.
-                unsafe { hooks.store_run(*v, row, data.add(at + (row * run + i) * stride)) }
+                // SAFETY: a run from `at` on is within each row, and so many rows are within `rows`.
+                unsafe { hooks.store_run(*v, row, rows.add(at + (row * run + i) * stride)) }
             }
         }
         if at == last {
@@ -482,18 +481,18 @@ impl<S: pulp::Simd + Hooks<f32, V = <S as pulp::Simd>::f32s>> Transpose<f32> for
         Hooks::<f32>::zip(self.0, pair)
     }
     #[inline(always)]
-    fn rows_to_columns(self, rows: InRows<&[f32]>, columns: &mut [f32], distance: usize) {
-        rows_to_columns(self.0, rows, columns, distance, self.splat(0.0));
+    fn rows_to_columns(self, len: usize, rows: (&[f32], usize), columns: (&mut [f32], usize)) {
+        rows_to_columns(self.0, len, rows, columns, self.splat(0.0));
     }
     #[inline(always)]
     fn columns_to_rows(
         self,
-        columns: &[f32],
-        distance: usize,
-        rows: InRows<&mut [f32]>,
+        len: usize,
+        columns: (&[f32], usize),
+        rows: (&mut [f32], usize),
         f: impl Fn(Self::V) -> Self::V + Copy,
     ) {
-        columns_to_rows(self.0, (columns, distance), rows, self.splat(0.0), f);
+        columns_to_rows(self.0, len, columns, rows, self.splat(0.0), f);
     }
     #[inline(always)]
     fn store_runs(self, columns: [Self::V; MOST_IN_RUN], dst: &mut [f32], stride: usize) {
@@ -513,18 +512,18 @@ impl<S: pulp::Simd + Hooks<f64, V = <S as pulp::Simd>::f64s>> Transpose<f64> for
         Hooks::<f64>::zip(self.0, pair)
     }
     #[inline(always)]
-    fn rows_to_columns(self, rows: InRows<&[f64]>, columns: &mut [f64], distance: usize) {
-        rows_to_columns(self.0, rows, columns, distance, self.splat(0.0));
+    fn rows_to_columns(self, len: usize, rows: (&[f64], usize), columns: (&mut [f64], usize)) {
+        rows_to_columns(self.0, len, rows, columns, self.splat(0.0));
     }
     #[inline(always)]
     fn columns_to_rows(
         self,
-        columns: &[f64],
-        distance: usize,
-        rows: InRows<&mut [f64]>,
+        len: usize,
+        columns: (&[f64], usize),
+        rows: (&mut [f64], usize),
         f: impl Fn(Self::V) -> Self::V + Copy,
     ) {
-        columns_to_rows(self.0, (columns, distance), rows, self.splat(0.0), f);
+        columns_to_rows(self.0, len, columns, rows, self.splat(0.0), f);
     }
     #[inline(always)]
     fn store_runs(self, columns: [Self::V; MOST_IN_RUN], dst: &mut [f64], stride: usize) {

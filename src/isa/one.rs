@@ -1,6 +1,6 @@
 //! One lane in plain Rust: the scalar path's register, and the arithmetic between rows.
 
-use super::{InRows, Lanes, MOST_IN_RUN, Transpose};
+use super::{Lanes, MOST_IN_RUN, Transpose};
 use crate::elem::Float;
 
 /// One element at a time.
@@ -125,20 +125,25 @@ impl<E: Float> Transpose<E> for One {
         pair
     }
     #[inline(always)]
-    fn rows_to_columns(self, rows: InRows<&[E]>, columns: &mut [E], distance: usize) {
-        for (c, x) in rows.data[..rows.len].iter().enumerate() {
+    fn rows_to_columns(
+        self,
+        len: usize,
+        (row, _): (&[E], usize),
+        (columns, distance): (&mut [E], usize),
+    ) {
+        for (c, x) in row[..len].iter().enumerate() {
             columns[c * distance] = *x;
         }
     }
     #[inline(always)]
     fn columns_to_rows(
         self,
-        columns: &[E],
-        distance: usize,
-        rows: InRows<&mut [E]>,
+        len: usize,
+        (columns, distance): (&[E], usize),
+        (row, _): (&mut [E], usize),
         f: impl Fn(E) -> E + Copy,
     ) {
-        for (c, x) in rows.data[..rows.len].iter_mut().enumerate() {
+        for (c, x) in row[..len].iter_mut().enumerate() {
             *x = f(columns[c * distance]);
         }
     }

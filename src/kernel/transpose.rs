@@ -11,7 +11,7 @@
 //! Loops count: iterators over chunks, zipped, are not always inlined.
 
 use crate::elem::{Float, Scratch};
-use crate::isa::{InRows, Lanes, MOST_IN_REGISTER, MOST_IN_RUN, Transpose};
+use crate::isa::{Lanes, MOST_IN_REGISTER, MOST_IN_RUN, Transpose};
 use crate::view::{Rows, RowsMut};
 
 /// Elements that the planes of a block need, and besides them rows that are shorter than a run.
@@ -73,8 +73,8 @@ pub(crate) fn to_planes<E: Float, L: Lanes<E>>(
     }
     let mut row = 0;
     loop {
-        let rows = InRows { data: &source[row * stride..], stride, len: classes.max(run) };
-        r.rows_to_columns(rows, &mut planes[row..], L::LANES);
+        let rows = (&source[row * stride..], stride);
+        r.rows_to_columns(classes.max(run), rows, (&mut planes[row..], L::LANES));
         if row + lanes >= count {
             break;
         }
@@ -108,8 +108,7 @@ fn some_to_planes<E: Float, L: Lanes<E>>(
             let from = &source[row * stride + class..][..run];
             runs.0[row * run..][..run].copy_from_slice(from);
         }
-        let rows = InRows { data: &runs.0[..], stride: run, len: run };
-        r.rows_to_columns(rows, &mut planes[class * L::LANES..], L::LANES);
+        r.rows_to_columns(run, (&runs.0, run), (&mut planes[class * L::LANES..], L::LANES));
         if class + run >= classes {
             return;
         }
@@ -191,11 +190,10 @@ pub(crate) fn map_from_planes<E: Float, L: Lanes<E>>(
     }
     let mut row = 0;
     loop {
-        let rows = InRows { data: &mut target[row * stride..], stride, len: classes };
         r.columns_to_rows(
-            &planes[row..],
-            L::LANES,
-            rows,
+            classes,
+            (&planes[row..], L::LANES),
+            (&mut target[row * stride..], stride),
             #[inline(always)]
             |x| of(r, row, x),
         );
@@ -234,9 +232,9 @@ fn some_from_planes<E: Float, L: Lanes<E>>(
     let mut class = 0;
     loop {
         r.columns_to_rows(
-            &planes[class * L::LANES..],
-            L::LANES,
-            InRows { data: &mut runs.0[..], stride: run, len: run },
+            run,
+            (&planes[class * L::LANES..], L::LANES),
+            (&mut runs.0, run),
             #[inline(always)]
             |x| of(r, 0, x),
         );
