@@ -2,7 +2,7 @@
 //! across. The bits are those of blocks.
 //!
 //! A block takes as long for one row as for as many as a register has lanes. Where these are 16 a row of a hundred classes
-//! takes a third of that time along it, and its softmax a sixth.
+//! takes a third of that time along it, and its softmax a fifth.
 
 use super::room::Room;
 use crate::elem::Float;

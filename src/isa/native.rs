@@ -134,8 +134,8 @@ fn fit(pieces: usize, each: usize, stride: usize, len: usize) -> bool {
         .is_some_and(|end| end <= len)
 }
 
-/// [`Transpose::rows_to_columns`], a run of each row after the other; the last overlaps the one before it. Register `i` takes
-/// the runs of every `RUN`-th row from row `i` on.
+/// [`Transpose::rows_to_columns`], a run of each row after the other; the last overlaps the one before it. Register `i`
+/// takes the runs of every `RUN`-th row from row `i` on.
 ///
 /// All is checked before: what checks need in the loop would be read from the stack, and a load there waits for a store
 /// before it that lies at the same place of another page (Zen 5: ten classes and more take up to a twentieth longer).
