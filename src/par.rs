@@ -260,8 +260,11 @@ mod threads {
     const PIECE_ELEMENTS: usize = 1 << 15;
     /// A part of a row: the threads are awake from the row's first pass on.
     const PART_ELEMENTS: usize = 3 << 12;
-    /// Pieces for each thread, so that one that is held up can be relieved.
-    const PIECES_PER_THREAD: usize = 8;
+    /// Tasks for each thread, so that one that is held up can be relieved.
+    const TASKS_PER_THREAD: usize = 8;
+    /// Elements of one of them, if it is not the thread's only one: each that a thread takes from another costs both of them
+    /// half a microsecond (Zen 5, two threads: 1 × 128256 takes 6.7 µs in 8 tasks and 5.8 in 2, 16384 × 10 37 and 29).
+    const TASK_ELEMENTS: usize = 1 << 17;
 
     /// How many threads a call may use of those that there are; a bound of 0 is none.
     #[cfg(feature = "linear")]
@@ -274,45 +277,56 @@ mod threads {
 
     /// How to cut a batch; asks for the number of threads only where there is enough to do.
     pub(super) fn cut(bound: usize, rows: usize, classes: usize, cuts_rows: bool) -> Cut {
-        let leaves = rows.div_ceil(leaf_rows(classes));
-        let most_pieces = match rows.saturating_mul(classes) {
+        let elements = rows.saturating_mul(classes);
+        let most_pieces = match elements {
             ..WORTH_THREADS => 1,
-            elements => (elements / PIECE_ELEMENTS).min(leaves),
+            _ => (elements / PIECE_ELEMENTS).min(rows.div_ceil(leaf_rows(classes))),
         };
-        let most_parts = match rows.saturating_mul(classes) {
+        let most_parts = match elements {
             WORTH_PARTS.. if cuts_rows => classes / PART_ELEMENTS,
             _ => 1,
         };
-        if rows == 0 || bound == 1 || most_pieces.max(most_parts) < 2 {
-            return Cut { pieces: 1, parts: 1 };
+        let one = Cut { pieces: 1, parts: 1 };
+        if rows == 0 || bound == 1 || most_pieces.max(most_parts) < 2 || WAITING.get() > 0 {
+            return one;
         }
-        if WAITING.get() > 0 {
-            return Cut { pieces: 1, parts: 1 };
-        }
-        let wanted = match bound {
-            0 => match rayon::current_num_threads() {
-                1 => 1,
-                n => n.saturating_mul(PIECES_PER_THREAD),
-            },
-            n => n,
+        let (threads, most_each) = match bound {
+            0 => (rayon::current_num_threads(), TASKS_PER_THREAD),
+            _ => (bound, 1),
         };
-        cut_into(wanted, bound != 0, rows, most_pieces, most_parts)
+        if threads == 1 {
+            return one;
+        }
+        let each = elements / threads / TASK_ELEMENTS;
+        let share = Share { threads, each: 1 << each.clamp(1, most_each).ilog2(), most_each };
+        share.cut(rows, most_pieces, most_parts)
     }
 
-    /// Cuts into so many tasks: by rows where these come out even.
-    fn cut_into(
-        wanted: usize,
-        at_most: bool,
-        rows: usize,
-        most_pieces: usize,
-        most_parts: usize,
-    ) -> Cut {
-        let many = if at_most { wanted.saturating_mul(PIECES_PER_THREAD) } else { wanted };
-        if rows >= many || (at_most && rows.is_multiple_of(wanted)) || most_parts < 2 {
-            return Cut { pieces: most_pieces.min(wanted).max(1), parts: 1 };
+    /// How many tasks each of so many threads should have, and how many it may have.
+    struct Share {
+        threads: usize,
+        each: usize,
+        most_each: usize,
+    }
+
+    impl Share {
+        /// Cuts rows only where they are many or share out evenly, else each row, too: in so many parts that all threads
+        /// can help with the last one.
+        fn cut(self, rows: usize, most_pieces: usize, most_parts: usize) -> Cut {
+            let tasks = self.threads.saturating_mul(self.each);
+            let most = self.threads.saturating_mul(self.most_each);
+            let are_even =
+                rows >= tasks.saturating_mul(TASKS_PER_THREAD) || rows.is_multiple_of(tasks);
+            if are_even || most_parts < 2 {
+                let pieces = most_pieces.min(if are_even { tasks } else { most });
+                return Cut { pieces: pieces.max(1), parts: 1 };
+            }
+            if tasks.is_multiple_of(rows) {
+                return Cut { pieces: rows, parts: most_parts.min(tasks / rows) };
+            }
+            let parts = most_parts.min(self.threads);
+            Cut { pieces: rows.min(most / parts), parts }
         }
-        let parts = if at_most { wanted } else { wanted.div_ceil(rows) }.min(most_parts);
-        Cut { pieces: rows.min(wanted / parts).max(1), parts }
     }
 
     /// Runs on a worker of the pool, so that what is joined there need not be handed over each time.
