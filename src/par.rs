@@ -263,7 +263,7 @@ mod threads {
     /// Tasks for each thread, so that one that is held up can be relieved.
     const TASKS_PER_THREAD: usize = 8;
     /// Elements of one of them, if it is not the thread's only one: each that a thread takes from another costs both of them
-    /// half a microsecond (Zen 5, two threads: 1 × 128256 takes 6.7 µs in 8 tasks and 5.8 in 2, 16384 × 10 37 and 29).
+    /// half a microsecond (Zen 5, two threads: 1 × 128256 takes 6.8 µs in 8 tasks and 6.0 in 2, 16384 × 10 36 in 5 and 28 in 2).
     const TASK_ELEMENTS: usize = 1 << 17;
 
     /// How many threads a call may use of those that there are; a bound of 0 is none.
