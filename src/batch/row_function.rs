@@ -109,7 +109,8 @@ impl<E: Float> ReadRows<E> {
         let ask = Ask { from_memory, ..Ask::PLAIN };
         if logits.classes() <= E::TILE {
             let next = rows.end < logits.rows();
-            let rows = AskRows { start, count, ask, labels: None, next, far };
+            let are_gone = false;
+            let rows = AskRows { start, count, ask, labels: None, are_gone, next, far };
             token.run(StatsOfRows { logits, rows, seen, out: stats });
         } else {
             for (row, stats) in rows.zip(&mut *stats) {

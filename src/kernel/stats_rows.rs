@@ -23,6 +23,8 @@ pub(crate) struct AskRows<'a, E> {
     pub(crate) ask: Ask<'a, E>,
     /// The class that each leaves out, or nothing of a row that is not read. Without them all are read in full.
     pub(crate) labels: Option<&'a [Option<usize>]>,
+    /// Whether their logits are `-inf` already, so that a sum need not leave them out.
+    pub(crate) are_gone: bool,
     /// Whether the row behind them is asked for next; then its label is behind theirs.
     pub(crate) next: bool,
     pub(crate) far: Far,
@@ -60,7 +62,8 @@ impl<'a, E: Float> AskRows<'a, E> {
         ask: Ask<'a, E>,
         labels: &'a [Option<usize>],
     ) -> Self {
-        AskRows { start, count, ask, labels: Some(labels), next: false, far: Far::default() }
+        let (are_gone, far) = (false, Far::default());
+        AskRows { start, count, ask, labels: Some(labels), are_gone, next: false, far }
     }
 
     /// What is asked of a row, if it is read.
@@ -68,8 +71,11 @@ impl<'a, E: Float> AskRows<'a, E> {
     fn of(&self, i: usize) -> Option<Ask<'a, E>> {
         match self.labels {
             None => Some(self.ask),
-            Some(labels) if labels[i].is_some() => Some(Ask { excluded: labels[i], ..self.ask }),
-            Some(_) => None,
+            Some(labels) => match labels[i] {
+                Some(_) if self.are_gone => Some(Ask { excluded: None, ..self.ask }),
+                Some(y) => Some(Ask { excluded: Some(y), ..self.ask }),
+                None => None,
+            },
         }
     }
 }
