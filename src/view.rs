@@ -357,6 +357,20 @@ impl<'a, T> Io<'a, T> {
         }
     }
 
+    /// The rows from `start` on, for a shorter time.
+    pub(crate) fn rest(&mut self, start: usize) -> Io<'_, T>
+    where
+        T: Copy,
+    {
+        let (rows, _) = self.shape();
+        match self {
+            Io::Apart(source, target) => {
+                Io::Apart(source.split_at(start).1, target.between(start..rows))
+            }
+            Io::InPlace(data) => Io::InPlace(data.between(start..rows)),
+        }
+    }
+
     /// Where the results go.
     pub(crate) fn target(&mut self) -> &mut RowsMut<'a, T> {
         match self {

@@ -1,8 +1,8 @@
 //! Rows of two classes have passes of their own: the same bits as the passes of any number of classes, which rows
-//! with a weight of 1 take.
+//! with a weight of 1 take, and rows with something between them.
 
 use common::{Num, Random, bits, paths};
-use xent::{CrossEntropy, Path, Reduction, Rows, RowsMut};
+use xent::{CrossEntropy, Exec, Path, Reduction, Rows, RowsMut};
 
 mod common;
 
@@ -105,4 +105,61 @@ fn same_as_any_number_of_classes_f32() {
 #[test]
 fn same_as_any_number_of_classes_f64() {
     same_as_any_number_of_classes::<f64>();
+}
+
+/// The bits of log-sum-exp, log-softmax and softmax.
+fn functions<T: Num>(logits: &[T], way: Way) -> [Vec<u64>; 3] {
+    let rows = logits.len() / 2;
+    let exec = Exec::new().path(way.path).threads(1);
+    let mut apart = vec![T::of(0.5); rows * way.stride];
+    for (to, from) in apart.chunks_exact_mut(way.stride).zip(logits.chunks_exact(2)) {
+        to[..2].copy_from_slice(from);
+    }
+    let source = Rows::with_stride(&apart, rows, 2, way.stride).unwrap();
+    let mut sums = vec![T::of(7.0); rows];
+    exec.log_sum_exp(source, &mut sums).unwrap();
+    let [log_probs, probs] = [false, true].map(|is_softmax| {
+        let mut out = if way.in_place { apart.clone() } else { vec![T::of(7.0); apart.len()] };
+        let target = RowsMut::with_stride(&mut out, rows, 2, way.stride).unwrap();
+        match (is_softmax, way.in_place) {
+            (false, false) => exec.log_softmax(source, target),
+            (false, true) => exec.log_softmax_in_place(target),
+            (true, false) => exec.softmax(source, target),
+            (true, true) => exec.softmax_in_place(target),
+        }
+        .unwrap();
+        out.chunks_exact(way.stride).flat_map(|row| bits(&row[..2])).collect()
+    });
+    [bits(&sums), log_probs, probs]
+}
+
+fn functions_are_the_same_as_of_rows_apart<T: Num>() {
+    let mut random = Random(3);
+    for rows in [1, 15, 16, 31, 32, 33, 100, 255, 256, 257, 300, 700] {
+        for odd in [0, 3, 200] {
+            let (logits, _) = inputs::<T>(&mut random, rows, odd);
+            let way = Way { path: Path::Scalar, weight: false, in_place: false, stride: 3 };
+            let expected = functions(&logits, way);
+            for path in paths() {
+                for (in_place, stride) in [(false, 2), (true, 2), (true, 3)] {
+                    let way = Way { path, in_place, stride, ..way };
+                    let actual = functions(&logits, way);
+                    for (i, name) in ["log-sum-exp", "log-softmax", "softmax"].iter().enumerate() {
+                        let what = format!("{name} {} {rows} rows, 1 in {odd} odd", T::NAME);
+                        assert_eq!(actual[i], expected[i], "{what}: {way:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn functions_are_the_same_as_of_rows_apart_f32() {
+    functions_are_the_same_as_of_rows_apart::<f32>();
+}
+
+#[test]
+fn functions_are_the_same_as_of_rows_apart_f64() {
+    functions_are_the_same_as_of_rows_apart::<f64>();
 }

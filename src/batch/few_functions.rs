@@ -6,9 +6,10 @@ use super::few_rows::PaddedRows;
 use super::planes_room::{planes, to_next};
 use super::room::Room;
 use crate::elem::Float;
-use crate::isa::{Lanes, MOST_LANES, One};
+use crate::isa::{Lanes, MOST_LANES, One, Token};
 use crate::kernel::across::ExpTerm;
 use crate::kernel::across_functions::{Function, RowBlock, total};
+use crate::kernel::pair_functions::{MOST_ROWS, PairFunctions, PairLogSumExp};
 use crate::kernel::transpose::{from_planes, map_from_planes, to_planes};
 use crate::view::{Io, Rows};
 use crate::walk::put;
@@ -136,6 +137,39 @@ impl<E: Float> OfFewClasses<E> for FewMap<'_, '_, E> {
             start += count;
         }
     }
+}
+
+/// How many of so many rows are pairs that need no planes: a multiple of `E::LANES`.
+fn pairs<E: Float>((rows, classes): (usize, usize)) -> usize {
+    if classes == 2 { rows - rows % E::LANES } else { 0 }
+}
+
+/// The log-sum-exp of the first rows, if they are pairs; returns how many.
+pub(super) fn log_sum_exp_of_pairs<E: Float>(
+    token: Token,
+    logits: Rows<'_, E>,
+    out: &mut [E],
+    of_others: fn(&[E]) -> E,
+) -> usize {
+    let end = pairs::<E>(logits.shape());
+    let Some(run) = logits.run(0..end).filter(|_| end > 0) else { return 0 };
+    let out = &mut out[..end];
+    token.run(PairLogSumExp { logits: run, out: &mut *out });
+    replace_lost(out, logits, 0, of_others);
+    end
+}
+
+/// Log-softmax or softmax of the first rows, if they are pairs; returns how many.
+pub(super) fn map_pairs<E: Float>(
+    token: Token,
+    function: Function,
+    io: &mut Io<'_, E>,
+    room: &mut Room<E>,
+) -> usize {
+    let end = pairs::<E>(io.shape());
+    let Some(io) = io.run(0..end).filter(|_| end > 0) else { return 0 };
+    token.run(PairFunctions { function, io, room: room.get(MOST_ROWS) });
+    end
 }
 
 /// Rows that [go along](super::few_rows), and two numbers for each, as in [`RowBlock`].

@@ -2,7 +2,7 @@
 
 use super::few::{OfFewClasses, are_few};
 use super::few_backward::{FewBackward, FewEntropyBackward};
-use super::few_functions::{FewLogSumExp, FewMap};
+use super::few_functions::{FewLogSumExp, FewMap, log_sum_exp_of_pairs, map_pairs};
 use super::logit_map::{LogitMap, RowGradient};
 use super::long_row;
 use super::long_row::Between;
@@ -55,9 +55,12 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
         let token = self.token;
         if are_few(self.logits.classes()) {
             let of_others = log_sum_exp_of_infinities;
-            let (logits, out) = (self.logits, &mut *self.out);
-            let room = &mut Room::new();
-            (&mut FewLogSumExp { logits, out, of_others, room }).run(token);
+            let start = log_sum_exp_of_pairs(token, self.logits, self.out, of_others);
+            if start < self.rows() {
+                let (logits, out) = (self.logits.split_at(start).1, &mut self.out[start..]);
+                let room = &mut Room::new();
+                (&mut FewLogSumExp { logits, out, of_others, room }).run(token);
+            }
             return;
         }
         let mut read = ReadRows::default();
@@ -177,8 +180,12 @@ impl<E: Float> Job for MapJob<'_, E> {
                 Map::LogSoftmax => Function::LogSoftmax,
                 Map::Softmax => Function::Softmax,
             };
-            let (io, room) = (&mut self.io, &mut Room::new());
-            FewMap { function, io, room }.run(token);
+            let room = &mut Room::new();
+            let start = map_pairs(token, function, &mut self.io, room);
+            if start < self.rows() {
+                let io = &mut self.io.rest(start);
+                FewMap { function, io, room }.run(token);
+            }
             return;
         }
         let (rows, classes) = self.io.shape();

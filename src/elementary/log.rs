@@ -11,6 +11,13 @@ pub(crate) fn ln<E: Float, L: Lanes<E>>(l: L, x: L::V) -> L::V {
     specials(l, x, assemble(l, k, f, l.splat(E::ZERO)))
 }
 
+/// [`ln`] of a normal positive number, the same bits; of anything else, any number.
+#[inline(always)]
+pub(crate) fn ln_of_sum<E: Float, L: Lanes<E>>(l: L, x: L::V) -> L::V {
+    let (k, m) = split(l, x);
+    assemble(l, k, l.sub(m, l.splat(E::ONE)), l.splat(E::ZERO))
+}
+
 /// [`ln`] to 1 ULP and a bit; of 0 or a subnormal number something near the logarithm of the smallest normal one.
 /// That is as good in `x ln x`, at half the work.
 #[inline(always)]

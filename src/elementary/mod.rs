@@ -5,5 +5,5 @@ mod log;
 mod tanh;
 
 pub(crate) use exp::{ExpTerm, exp, exp_f64, exp_of_negative, pow};
-pub(crate) use log::{LnTerm, ln, ln_1p, ln_1p_of_sum, ln_of_normal, ln_of_share};
+pub(crate) use log::{LnTerm, ln, ln_1p, ln_1p_of_sum, ln_of_normal, ln_of_share, ln_of_sum};
 pub(crate) use tanh::{SmallTanh, tanh, tanh_begin, tanh_end};

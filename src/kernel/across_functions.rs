@@ -2,7 +2,7 @@
 
 use super::across_block;
 use crate::elem::Float;
-use crate::elementary::{ExpTerm, ln};
+use crate::elementary::{ExpTerm, ln_of_sum};
 use crate::isa::Lanes;
 use crate::walk;
 
@@ -104,8 +104,8 @@ impl<E: Float> RowBlock<'_, E> {
         let (zero, one, nan) = (l.splat(E::ZERO), l.splat(E::ONE), l.splat(E::NAN));
         let total = l.load(self.sum);
         let value = match function {
-            Function::LogSumExp => l.add(l.load(self.max), ln(l, total)),
-            Function::LogSoftmax => ln(l, total),
+            Function::LogSumExp => l.add(l.load(self.max), ln_of_sum(l, total)),
+            Function::LogSoftmax => ln_of_sum(l, total),
             Function::Softmax => l.div(one, total),
         };
         l.store(l.select_lt(zero, total, value, nan), self.sum);

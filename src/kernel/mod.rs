@@ -13,6 +13,7 @@ pub(crate) mod elementary;
 pub(crate) mod gradient;
 pub(crate) mod log_prob;
 pub(crate) mod look_ahead;
+pub(crate) mod pair_functions;
 pub(crate) mod pointwise;
 pub(crate) mod softcap;
 pub(crate) mod softmax;
