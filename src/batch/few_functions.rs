@@ -154,8 +154,9 @@ pub(super) fn log_sum_exp_of_pairs<E: Float>(
     let end = pairs::<E>(logits.shape());
     let Some(run) = logits.run(0..end).filter(|_| end > 0) else { return 0 };
     let out = &mut out[..end];
-    token.run(PairLogSumExp { logits: run, out: &mut *out });
-    replace_lost(out, logits, 0, of_others);
+    if token.run(PairLogSumExp { logits: run, out: &mut *out }) {
+        replace_lost(out, logits, 0, of_others);
+    }
     end
 }
 

@@ -45,19 +45,21 @@ impl<E: Float> Kernel<E> for PairFunctions<'_, '_, E> {
     }
 }
 
-/// The log-sum-exp of pairs of logits, a multiple of `E::LANES` of them; NaN where it is no finite number.
+/// The log-sum-exp of pairs of logits, a multiple of `E::LANES` of them; NaN where that is no finite number. Returns
+/// whether there is such a row.
 pub(crate) struct PairLogSumExp<'a, E> {
     pub(crate) logits: &'a [E],
     pub(crate) out: &'a mut [E],
 }
 
 impl<E: Float> Kernel<E> for PairLogSumExp<'_, E> {
-    type Out = ();
+    type Out = bool;
 
     #[inline(always)]
-    fn run<L: Lanes<E>>(self, l: L) {
+    fn run<L: Lanes<E>>(self, l: L) -> bool {
         let r = l.register().register();
         let (exp, zero, lanes) = (ExpTerm::new(r), r.splat(E::ZERO), Native::<E, L>::LANES);
+        let (one, mut lost) = (r.splat(E::ONE), zero);
         for (pairs, out) in self.logits.chunks(2 * MOST_ROWS).zip(self.out.chunks_mut(MOST_ROWS)) {
             exponentials(l, &exp, pairs, out);
             log_sums(l, out);
@@ -65,10 +67,13 @@ impl<E: Float> Kernel<E> for PairLogSumExp<'_, E> {
             while at + lanes <= out.len() {
                 let [a, b] = pairs_at(r, pairs, at);
                 let out = &mut out[at..][..lanes];
-                r.store(r.add(r.add(r.max(a, b), zero), r.load(out)), out);
+                let log_sum_exp = r.add(r.add(r.max(a, b), zero), r.load(out));
+                lost = r.bits_or(lost, r.select_eq(log_sum_exp, log_sum_exp, zero, one));
+                r.store(log_sum_exp, out);
                 at += lanes;
             }
         }
+        r.fold_max(lost) > E::ZERO
     }
 }
 
@@ -157,7 +162,9 @@ fn softmax<E: Float, L: Lanes<E>>(l: L, io: &mut RowIo<'_, E>, of_rows: &[E]) {
         let e = r.load(&of_rows[at..][..lanes]);
         let larger = r.div(one, r.add(one, e));
         let lesser = r.mul(e, larger);
-        let both = [r.select_lt(a, b, lesser, larger), r.select_lt(a, b, larger, lesser)];
+        // Each by its own comparison: two choices by one are a branch where a register is one lane. Of equal logits both
+        // are the same.
+        let both = [r.select_lt(a, b, lesser, larger), r.select_lt(b, a, lesser, larger)];
         put_pairs(r, both, larger, io.target(), at);
         at += lanes;
     }
