@@ -59,16 +59,26 @@ impl<E: Float> RowBlock<'_, E> {
     /// The largest logits and the sums; for softmax the planes become exponentials.
     #[inline(always)]
     pub(crate) fn read<L: Lanes<E>>(&mut self, l: L, function: Function, classes: usize) {
-        let r = l.register();
-        let lanes = L::Register::LANES;
+        let planes = &self.planes[..classes * L::LANES];
+        // -0 becomes 0: which of the two a maximum returns depends on the CPU.
+        l.store(l.add(across_block::max(l, planes), l.splat(E::ZERO)), self.max);
+        // Of single lanes the compiler makes vectors where they are side by side.
+        if L::Register::LANES == 1 {
+            self.add_up(l, function, classes);
+        } else {
+            self.add_up(l.register(), function, classes);
+        }
+    }
+
+    /// The sums, `R::LANES` rows at a time.
+    #[inline(always)]
+    fn add_up<R: Lanes<E>>(&mut self, r: R, function: Function, classes: usize) {
+        let (lanes, rows) = (R::LANES, self.max.len());
         let zero = r.splat(E::ZERO);
         let (exp, lowest) = (ExpTerm::new(r), r.splat(E::LOWEST));
-        let planes = &mut self.planes[..classes * L::LANES];
-        let max = across_block::max(l, planes);
-        // -0 becomes 0: which of the two a maximum returns depends on the CPU.
-        l.store(l.add(max, l.splat(E::ZERO)), self.max);
-        for at in 0..L::LANES / lanes {
-            let of_lanes = at * lanes..(at + 1) * lanes;
+        let planes = &mut self.planes[..classes * rows];
+        for at in (0..rows).step_by(lanes) {
+            let of_lanes = at..at + lanes;
             let max = r.load(&self.max[of_lanes.clone()]);
             // Of only -inf, -inf - -inf would be NaN.
             let reference = r.max(lowest, max);
@@ -79,8 +89,8 @@ impl<E: Float> RowBlock<'_, E> {
                 #[inline(always)]
                 |start, end| {
                     let mut sum = zero;
-                    let planes = &mut planes[start * L::LANES..end * L::LANES];
-                    for plane in planes.chunks_exact_mut(L::LANES) {
+                    let planes = &mut planes[start * rows..end * rows];
+                    for plane in planes.chunks_exact_mut(rows) {
                         let x = &mut plane[of_lanes.clone()];
                         let [source, target] = self.ahead;
                         walk::ask_ahead(r, x, source);
@@ -115,15 +125,24 @@ impl<E: Float> RowBlock<'_, E> {
     /// What is done to the planes where not all sums are positive.
     #[inline(always)]
     pub(crate) fn write<L: Lanes<E>>(&mut self, l: L, function: Function, classes: usize) {
-        let r = l.register();
-        let lanes = L::Register::LANES;
+        if L::Register::LANES == 1 {
+            self.map(l, function, classes);
+        } else {
+            self.map(l.register(), function, classes);
+        }
+    }
+
+    /// The same, `R::LANES` rows at a time.
+    #[inline(always)]
+    fn map<R: Lanes<E>>(&mut self, r: R, function: Function, classes: usize) {
+        let (lanes, rows) = (R::LANES, self.max.len());
         let nan = r.splat(E::NAN);
-        let planes = &mut self.planes[..classes * L::LANES];
-        for at in 0..L::LANES / lanes {
-            let of_lanes = at * lanes..(at + 1) * lanes;
+        let planes = &mut self.planes[..classes * rows];
+        for at in (0..rows).step_by(lanes) {
+            let of_lanes = at..at + lanes;
             let max = r.load(&self.max[of_lanes.clone()]);
             let of_rows = r.load(&self.sum[of_lanes.clone()]);
-            for plane in planes.chunks_exact_mut(L::LANES) {
+            for plane in planes.chunks_exact_mut(rows) {
                 let x = &mut plane[of_lanes.clone()];
                 let value = function.value(r, r.load(x), max, of_rows);
                 r.store(r.select_eq(of_rows, of_rows, value, nan), x);
