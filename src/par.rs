@@ -262,8 +262,11 @@ mod threads {
     const PART_ELEMENTS: usize = 3 << 12;
     /// Tasks for each thread, so that one that is held up can be relieved.
     const TASKS_PER_THREAD: usize = 8;
-    /// Elements of one of them, if it is not the thread's only one: each that a thread takes from another costs both of them
-    /// half a microsecond (Zen 5, two threads: 1 × 128256 takes 6.8 µs in 8 tasks and 6.0 in 2, 16384 × 10 36 in 5 and 28 in 2).
+    /// Rows for each thread from which on one more or less does not matter.
+    const MANY_ROWS: usize = 8;
+    /// Elements of a task, if it is not the thread's only one: each that a thread takes from another costs both of them
+    /// half a microsecond (Zen 5, two threads: 1 × 128256 takes 6.8 µs in 8 tasks and 6.0 in 2, 16384 × 10 takes 36 in 5 and
+    /// 28 in 2).
     const TASK_ELEMENTS: usize = 1 << 17;
 
     /// How many threads a call may use of those that there are; a bound of 0 is none.
@@ -277,54 +280,72 @@ mod threads {
 
     /// How to cut a batch; asks for the number of threads only where there is enough to do.
     pub(super) fn cut(bound: usize, rows: usize, classes: usize, cuts_rows: bool) -> Cut {
-        let elements = rows.saturating_mul(classes);
-        let most_pieces = match elements {
-            ..WORTH_THREADS => 1,
-            _ => (elements / PIECE_ELEMENTS).min(rows.div_ceil(leaf_rows(classes))),
-        };
-        let most_parts = match elements {
-            WORTH_PARTS.. if cuts_rows => classes / PART_ELEMENTS,
-            _ => 1,
-        };
+        let batch = Batch::of(rows, classes, cuts_rows);
         let one = Cut { pieces: 1, parts: 1 };
-        if rows == 0 || bound == 1 || most_pieces.max(most_parts) < 2 || WAITING.get() > 0 {
+        if rows == 0 || bound == 1 || !batch.can_be_cut() || WAITING.get() > 0 {
             return one;
         }
-        let (threads, most_each) = match bound {
-            0 => (rayon::current_num_threads(), TASKS_PER_THREAD),
-            _ => (bound, 1),
-        };
-        if threads == 1 {
-            return one;
+        match bound {
+            0 => match rayon::current_num_threads() {
+                1 => one,
+                threads => batch.cut(threads, TASKS_PER_THREAD),
+            },
+            _ => batch.cut(bound, 1),
         }
-        let each = elements / threads / TASK_ELEMENTS;
-        let share = Share { threads, each: 1 << each.clamp(1, most_each).ilog2(), most_each };
-        share.cut(rows, most_pieces, most_parts)
     }
 
-    /// How many tasks each of so many threads should have, and how many it may have.
-    struct Share {
-        threads: usize,
-        each: usize,
-        most_each: usize,
+    /// What there is to share, and how often it may be cut.
+    #[derive(Clone, Copy)]
+    struct Batch {
+        rows: usize,
+        elements: usize,
+        /// Pieces of so many rows that one is worth a task.
+        most_pieces: usize,
+        /// The same of parts of a row.
+        most_parts: usize,
     }
 
-    impl Share {
-        /// Cuts rows only where they are many or share out evenly, else each row, too: in so many parts that all threads
-        /// can help with the last one.
-        fn cut(self, rows: usize, most_pieces: usize, most_parts: usize) -> Cut {
-            let tasks = self.threads.saturating_mul(self.each);
-            let most = self.threads.saturating_mul(self.most_each);
-            let are_even =
-                rows >= tasks.saturating_mul(TASKS_PER_THREAD) || rows.is_multiple_of(tasks);
-            if are_even || most_parts < 2 {
+    impl Batch {
+        fn of(rows: usize, classes: usize, cuts_rows: bool) -> Self {
+            let elements = rows.saturating_mul(classes);
+            let most_pieces = match elements {
+                ..WORTH_THREADS => 1,
+                _ => (elements / PIECE_ELEMENTS).min(rows.div_ceil(leaf_rows(classes))),
+            };
+            let most_parts = match elements {
+                WORTH_PARTS.. if cuts_rows => classes / PART_ELEMENTS,
+                _ => 1,
+            };
+            Batch { rows, elements, most_pieces, most_parts }
+        }
+
+        fn can_be_cut(self) -> bool {
+            self.most_pieces.max(self.most_parts) >= 2
+        }
+
+        /// Cuts between rows alone where they are many or share out evenly; else each row, too: in so many parts that all
+        /// threads can help with the last one. Each thread may have so many tasks.
+        fn cut(self, threads: usize, most_each: usize) -> Cut {
+            let Batch { rows, elements, most_pieces, most_parts } = self;
+            let each = 1 << (elements / threads / TASK_ELEMENTS).clamp(1, most_each).ilog2();
+            let (tasks, most) = (threads.saturating_mul(each), threads.saturating_mul(most_each));
+            let are_many = rows >= threads.saturating_mul(MANY_ROWS);
+            let are_even = are_many || rows.is_multiple_of(tasks);
+            if most_parts < 2 {
                 let pieces = most_pieces.min(if are_even { tasks } else { most });
-                return Cut { pieces: pieces.max(1), parts: 1 };
+                return Cut { pieces, parts: 1 };
+            }
+            // A row that can be cut is long enough for a piece.
+            if are_even {
+                return Cut { pieces: tasks.min(rows), parts: 1 };
             }
             if tasks.is_multiple_of(rows) {
                 return Cut { pieces: rows, parts: most_parts.min(tasks / rows) };
             }
-            let parts = most_parts.min(self.threads);
+            let parts = most_parts.min(threads).min(most.div_ceil(rows));
+            if most_each == 1 && parts < threads && rows >= threads {
+                return Cut { pieces: threads, parts: 1 };
+            }
             Cut { pieces: rows.min(most / parts), parts }
         }
     }
@@ -332,6 +353,63 @@ mod threads {
     /// Runs on a worker of the pool, so that what is joined there need not be handed over each time.
     pub(crate) fn on_worker<R: Send>(f: impl FnOnce() -> R + Send) -> R {
         rayon::scope(|_| f())
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::{Batch, Cut, TASKS_PER_THREAD};
+
+        fn cut(threads: usize, most_each: usize, rows: usize, classes: usize) -> Option<Cut> {
+            let batch = Batch::of(rows, classes, true);
+            batch.can_be_cut().then(|| batch.cut(threads, most_each))
+        }
+
+        #[test]
+        fn no_cut_makes_more_tasks_than_may_be_or_fewer_than_there_are_threads() {
+            for threads in [2, 3, 4, 8, 16, 64] {
+                for most_each in [1, TASKS_PER_THREAD] {
+                    for classes in [2, 10, 1000, 16_384, 24_576, 30_000, 60_000, 128_256] {
+                        for rows in (1..200).chain([1000, 4096, 1_000_000]) {
+                            let Some(cut) = cut(threads, most_each, rows, classes) else {
+                                continue;
+                            };
+                            let what =
+                                format!("{threads} × {most_each}, {rows} × {classes}: {cut:?}");
+                            let Cut { pieces, parts } = cut;
+                            assert!(pieces >= 1 && parts >= 1 && pieces <= rows, "{what}");
+                            assert!(pieces * parts <= threads * most_each, "{what}");
+                            let batch = Batch::of(rows, classes, true);
+                            let most = match batch.most_parts {
+                                ..2 => batch.most_pieces,
+                                most_parts => rows * most_parts.min(threads),
+                            };
+                            // A bound may leave some without an equal part of a row.
+                            let least =
+                                threads.min(most).div_ceil(if most_each == 1 { 2 } else { 1 });
+                            assert!(pieces * parts >= least, "{what}");
+                        }
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn what_shares_out_evenly_is_cut_once_for_each_thread() {
+            let expected = [
+                (2, 1, 128_256, Cut { pieces: 1, parts: 2 }),
+                (2, 2, 60_000, Cut { pieces: 2, parts: 1 }),
+                (2, 1024, 256, Cut { pieces: 2, parts: 1 }),
+                (2, 16_384, 10, Cut { pieces: 2, parts: 1 }),
+                (8, 8, 24_576, Cut { pieces: 8, parts: 1 }),
+                (8, 4, 128_256, Cut { pieces: 4, parts: 2 }),
+                // Where a row is left over all threads take part in it.
+                (2, 3, 128_256, Cut { pieces: 3, parts: 2 }),
+            ];
+            for (threads, rows, classes, expected) in expected {
+                let cut = cut(threads, TASKS_PER_THREAD, rows, classes);
+                assert_eq!(cut, Some(expected), "{threads} threads, {rows} × {classes}");
+            }
+        }
     }
 }
 

@@ -149,7 +149,7 @@ pub(crate) fn totals<E: Float, L: Lanes<E>, const N: usize>(l: L, sums: [L::V; N
 }
 
 /// Asks for what lies so many bytes behind some elements: it comes from memory while there is much to compute. A cache
-/// line at a time; not where a register is one lane, which is less.
+/// line at a time; not for one lane, which is less.
 #[inline(always)]
 pub(crate) fn ask_ahead<E: Float, R: Lanes<E>>(_: R, x: &[E], ahead: usize) {
     if R::LANES > 1 {

@@ -58,12 +58,18 @@ fn inputs<T: Num>(random: &mut Random, rows: usize, odd: u64) -> (Vec<T>, Vec<i6
         }
         labels.push(random.below(2) as i64);
         if odd > 0 && random.below(odd) == 0 {
-            match random.below(3) {
+            let pair = logits.len() - 2;
+            let class = pair + random.below(2) as usize;
+            let [zero, one] = [0.0, 1.5].map(T::of);
+            match random.below(8) {
                 0 => *labels.last_mut().unwrap() = -100,
-                1 => *logits.last_mut().unwrap() = special[random.below(5) as usize],
+                1 | 2 => logits[class] = special[random.below(5) as usize],
+                3 => logits[pair..].fill(special[random.below(5) as usize]),
+                4 => logits[pair..].copy_from_slice(&[T::MOST_NEGATIVE, T::MOST_POSITIVE]),
+                5 => logits[pair..].fill([one, zero, T::of(-0.0)][random.below(3) as usize]),
                 _ => {
-                    let both = logits.len() - 2;
-                    logits[both..].fill([T::of(0.0), T::of(-0.0)][random.below(2) as usize]);
+                    logits[pair..].fill(zero);
+                    logits[class] = T::of(-0.0);
                 }
             }
         }

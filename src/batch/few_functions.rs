@@ -139,7 +139,7 @@ impl<E: Float> OfFewClasses<E> for FewMap<'_, '_, E> {
     }
 }
 
-/// How many of so many rows are pairs that need no planes: a multiple of `E::LANES`.
+/// How many of so many rows need no planes if they lie one after the other: pairs, a multiple of `E::LANES`.
 fn pairs<E: Float>((rows, classes): (usize, usize)) -> usize {
     if classes == 2 { rows - rows % E::LANES } else { 0 }
 }
@@ -160,17 +160,23 @@ pub(super) fn log_sum_exp_of_pairs<E: Float>(
     end
 }
 
-/// Log-softmax or softmax of the first rows, if they are pairs; returns how many.
-pub(super) fn map_pairs<E: Float>(
-    token: Token,
-    function: Function,
-    io: &mut Io<'_, E>,
-    room: &mut Room<E>,
-) -> usize {
-    let end = pairs::<E>(io.shape());
-    let Some(io) = io.run(0..end).filter(|_| end > 0) else { return 0 };
-    token.run(PairFunctions { function, io, room: room.get(MOST_ROWS) });
-    end
+impl<E: Float> FewMap<'_, '_, E> {
+    /// Whether there are rows that need no planes.
+    pub(super) fn are_pairs(&self) -> bool {
+        pairs::<E>(self.io.shape()) > 0
+    }
+
+    /// Those without planes, and the rest.
+    pub(super) fn run_pairs(self, token: Token) {
+        let FewMap { function, io, room } = self;
+        let end = pairs::<E>(io.shape());
+        let Some(run) = io.run(0..end) else { return FewMap { function, io, room }.run(token) };
+        token.run(PairFunctions { function, io: run, room: room.get(end.min(MOST_ROWS)) });
+        if end < io.shape().0 {
+            let io = &mut io.rest(end);
+            FewMap { function, io, room }.run(token);
+        }
+    }
 }
 
 /// Rows that [go along](super::few_rows), and two numbers for each, as in [`RowBlock`].

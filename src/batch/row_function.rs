@@ -2,7 +2,7 @@
 
 use super::few::{OfFewClasses, are_few};
 use super::few_backward::{FewBackward, FewEntropyBackward};
-use super::few_functions::{FewLogSumExp, FewMap, log_sum_exp_of_pairs, map_pairs};
+use super::few_functions::{FewLogSumExp, FewMap, log_sum_exp_of_pairs};
 use super::logit_map::{LogitMap, RowGradient};
 use super::long_row;
 use super::long_row::Between;
@@ -112,8 +112,7 @@ impl<E: Float> ReadRows<E> {
         let ask = Ask { from_memory, ..Ask::PLAIN };
         if logits.classes() <= E::TILE {
             let next = rows.end < logits.rows();
-            let are_gone = false;
-            let rows = AskRows { start, count, ask, labels: None, are_gone, next, far };
+            let rows = AskRows { start, count, ask, labels: None, are_gone: false, next, far };
             token.run(StatsOfRows { logits, rows, seen, out: stats });
         } else {
             for (row, stats) in rows.zip(&mut *stats) {
@@ -181,10 +180,11 @@ impl<E: Float> Job for MapJob<'_, E> {
                 Map::Softmax => Function::Softmax,
             };
             let room = &mut Room::new();
-            let start = map_pairs(token, function, &mut self.io, room);
-            if start < self.rows() {
-                let io = &mut self.io.rest(start);
-                FewMap { function, io, room }.run(token);
+            let map = FewMap { function, io: &mut self.io, room };
+            if map.are_pairs() {
+                map.run_pairs(token);
+            } else {
+                map.run(token);
             }
             return;
         }

@@ -383,8 +383,7 @@ impl<'a, E: Float> SparseJob<'a, E> {
             }
             _ => Far::default(),
         };
-        let are_gone = false;
-        let asked = AskRows { start, count, ask, labels, are_gone, next, far };
+        let asked = AskRows { start, count, ask, labels, are_gone: false, next, far };
         let labels = match &mut self.pass {
             Pass::LossOnly(logits) => asked.of_rows(token, *logits, seen, stats),
             Pass::Gradient(io) if self.recipe.logits.softcap.is_none() => {

@@ -69,6 +69,7 @@ impl<E: Float> AskRows<'_, E> {
             }
             // Before they are overwritten.
             Io::InPlace(data) => {
+                debug_assert!(!self.next);
                 let of_labels = self.labels_in(data.as_rows());
                 let rows = self.without_labels(data);
                 token.run(StatsIntoRows { io, rows, out: stats });
@@ -77,8 +78,8 @@ impl<E: Float> AskRows<'_, E> {
         }
     }
 
-    /// Takes the labels' logits out of rows that are overwritten anyway: that is less than to leave them out of each sum (in
-    /// place, 64 × 640: a sixteenth of a gradient's time on a Zen 5). A shortfall counts what it is not told to leave out.
+    /// Takes the labels' logits out of rows that are overwritten anyway: less work than to leave them out of each sum (in
+    /// place, 64 × 640: a twentieth of a gradient's time on a Zen 5). A shortfall counts what it is not told to leave out.
     #[inline(always)]
     fn without_labels(self, data: &mut RowsMut<'_, E>) -> Self {
         let Some(labels) = self.labels.filter(|_| matches!(self.ask.spread, Spread::Off)) else {

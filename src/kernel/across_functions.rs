@@ -132,7 +132,7 @@ impl<E: Float> RowBlock<'_, E> {
         }
     }
 
-    /// The same, `R::LANES` rows at a time.
+    /// [`Self::write`], `R::LANES` rows at a time.
     #[inline(always)]
     fn map<R: Lanes<E>>(&mut self, r: R, function: Function, classes: usize) {
         let (lanes, rows) = (R::LANES, self.max.len());

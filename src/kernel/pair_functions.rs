@@ -1,4 +1,5 @@
-//! Log-sum-exp, log-softmax and softmax of rows of two classes that lie one after the other: one exponential for each row, and no planes.
+//! Log-sum-exp, log-softmax and softmax of rows of two classes that lie one after the other: one exponential for each
+//! row, and no planes.
 //!
 //! The bits are those of [`RowBlock`](super::across_functions::RowBlock), where the exponential of the larger logit is
 //! exactly 1. Each step goes through many rows before the next: together, their constants have no room in the registers.

@@ -62,8 +62,8 @@ impl<'a, E: Float> AskRows<'a, E> {
         ask: Ask<'a, E>,
         labels: &'a [Option<usize>],
     ) -> Self {
-        let (are_gone, far) = (false, Far::default());
-        AskRows { start, count, ask, labels: Some(labels), are_gone, next: false, far }
+        let (labels, far) = (Some(labels), Far::default());
+        AskRows { start, count, ask, labels, are_gone: false, next: false, far }
     }
 
     /// What is asked of a row, if it is read.
