@@ -127,6 +127,16 @@ const CASES: &[Case] = &[
         2,
         (EXP_AND_SUM + LOG + LABEL + 4.0 + 2.0 + 4.0) / 2.0,
     ),
+    // They are brought side by side twice, and back; both are lessened by two numbers.
+    case(
+        "two_classes_log_softmax",
+        Op::LogSoftmax,
+        8_192,
+        2,
+        (EXP_AND_SUM + LOG + 3.0 * 4.0 + 5.0) / 2.0,
+    ),
+    // A division, a product, and a choice for each.
+    case("two_classes_softmax", Op::Softmax, 8_192, 2, (EXP_AND_SUM + 3.0 * 4.0 + 2.0 + 4.0) / 2.0),
     case("ten_classes", Op::Loss, 2_048, 10, EXP_AND_SUM + TRANSPOSITION + LABEL + LOG / 10.0),
     case(
         "ten_classes_gradient",
