@@ -68,7 +68,7 @@ fn inputs<T: Num>(random: &mut Random, rows: usize, odd: u64) -> (Vec<T>, Vec<i6
                 4 => logits[pair..].copy_from_slice(&[T::MOST_NEGATIVE, T::MOST_POSITIVE]),
                 5 => logits[pair..].fill([one, zero, T::of(-0.0)][random.below(3) as usize]),
                 _ => {
-                    logits[pair..].fill(zero);
+                    logits[pair..].fill([zero, T::of(-1e3)][random.below(2) as usize]);
                     logits[class] = T::of(-0.0);
                 }
             }

@@ -68,7 +68,8 @@ impl<E: Float> Kernel<E> for PairLogSumExp<'_, E> {
             while at + lanes <= out.len() {
                 let [a, b] = pairs_at(r, pairs, at);
                 let out = &mut out[at..][..lanes];
-                let log_sum_exp = r.add(r.add(r.max(a, b), zero), r.load(out));
+                // The logarithm is 0 or more: -0 becomes 0 here.
+                let log_sum_exp = r.add(r.max(a, b), r.load(out));
                 lost = r.bits_or(lost, r.select_eq(log_sum_exp, log_sum_exp, zero, one));
                 r.store(log_sum_exp, out);
                 at += lanes;
