@@ -409,6 +409,8 @@ mod threads {
                 let cut = cut(threads, TASKS_PER_THREAD, rows, classes);
                 assert_eq!(cut, Some(expected), "{threads} threads, {rows} × {classes}");
             }
+            // Of a bound's threads all have rows where there are not as many parts.
+            assert_eq!(cut(16, 1, 100, 128_256), Some(Cut { pieces: 16, parts: 1 }));
         }
     }
 }

@@ -6,10 +6,9 @@ use super::few_rows::PaddedRows;
 use super::planes_room::{planes, to_next};
 use super::room::Room;
 use crate::elem::Float;
-use crate::isa::{Lanes, MOST_LANES, One, Token};
+use crate::isa::{Lanes, MOST_LANES, One};
 use crate::kernel::across::ExpTerm;
 use crate::kernel::across_functions::{Function, RowBlock, total};
-use crate::kernel::pair_functions::{MOST_ROWS, PairFunctions, PairLogSumExp};
 use crate::kernel::transpose::{from_planes, map_from_planes, to_planes};
 use crate::view::{Io, Rows};
 use crate::walk::put;
@@ -62,7 +61,12 @@ impl<E: Float> OfFewClasses<E> for &mut FewLogSumExp<'_, '_, E> {
 
 /// The log-sum-exp of rows from `start` on that have none which is finite.
 #[inline(always)]
-fn replace_lost<E: Float>(out: &mut [E], logits: Rows<'_, E>, start: usize, of: fn(&[E]) -> E) {
+pub(super) fn replace_lost<E: Float>(
+    out: &mut [E],
+    logits: Rows<'_, E>,
+    start: usize,
+    of: fn(&[E]) -> E,
+) {
     for (row, out) in out.iter_mut().enumerate() {
         if out.is_nan() {
             *out = of(logits.row(start + row));
@@ -135,46 +139,6 @@ impl<E: Float> OfFewClasses<E> for FewMap<'_, '_, E> {
                 },
             );
             start += count;
-        }
-    }
-}
-
-/// How many of so many rows need no planes if they lie one after the other: pairs, a multiple of `E::LANES`.
-fn pairs<E: Float>((rows, classes): (usize, usize)) -> usize {
-    if classes == 2 { rows - rows % E::LANES } else { 0 }
-}
-
-/// The log-sum-exp of the first rows, if they are pairs; returns how many.
-pub(super) fn log_sum_exp_of_pairs<E: Float>(
-    token: Token,
-    logits: Rows<'_, E>,
-    out: &mut [E],
-    of_others: fn(&[E]) -> E,
-) -> usize {
-    let end = pairs::<E>(logits.shape());
-    let Some(run) = logits.run(0..end).filter(|_| end > 0) else { return 0 };
-    let out = &mut out[..end];
-    if token.run(PairLogSumExp { logits: run, out: &mut *out }) {
-        replace_lost(out, logits, 0, of_others);
-    }
-    end
-}
-
-impl<E: Float> FewMap<'_, '_, E> {
-    /// Whether there are rows that need no planes.
-    pub(super) fn are_pairs(&self) -> bool {
-        pairs::<E>(self.io.shape()) > 0
-    }
-
-    /// Those without planes, and the rest.
-    pub(super) fn run_pairs(self, token: Token) {
-        let FewMap { function, io, room } = self;
-        let end = pairs::<E>(io.shape());
-        let Some(run) = io.run(0..end) else { return FewMap { function, io, room }.run(token) };
-        token.run(PairFunctions { function, io: run, room: room.get(end.min(MOST_ROWS)) });
-        if end < io.shape().0 {
-            let io = &mut io.rest(end);
-            FewMap { function, io, room }.run(token);
         }
     }
 }

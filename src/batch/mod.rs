@@ -28,6 +28,7 @@ mod statistics;
 mod strided;
 mod together;
 mod traffic;
+mod two_class_functions;
 mod two_classes;
 
 use crate::elem::Float;

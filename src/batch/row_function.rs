@@ -2,7 +2,7 @@
 
 use super::few::{OfFewClasses, are_few};
 use super::few_backward::{FewBackward, FewEntropyBackward};
-use super::few_functions::{FewLogSumExp, FewMap, log_sum_exp_of_pairs};
+use super::few_functions::{FewLogSumExp, FewMap};
 use super::logit_map::{LogitMap, RowGradient};
 use super::long_row;
 use super::long_row::Between;
@@ -55,12 +55,9 @@ impl<E: Float> Job for LogSumExpJob<'_, E> {
         let token = self.token;
         if are_few(self.logits.classes()) {
             let of_others = log_sum_exp_of_infinities;
-            let start = log_sum_exp_of_pairs(token, self.logits, self.out, of_others);
-            if start < self.rows() {
-                let (logits, out) = (self.logits.split_at(start).1, &mut self.out[start..]);
-                let room = &mut Room::new();
-                (&mut FewLogSumExp { logits, out, of_others, room }).run(token);
-            }
+            let (logits, out) = (self.logits, &mut *self.out);
+            let room = &mut Room::new();
+            FewLogSumExp { logits, out, of_others, room }.run_all(token);
             return;
         }
         let mut read = ReadRows::default();
@@ -180,12 +177,7 @@ impl<E: Float> Job for MapJob<'_, E> {
                 Map::Softmax => Function::Softmax,
             };
             let room = &mut Room::new();
-            let map = FewMap { function, io: &mut self.io, room };
-            if map.are_pairs() {
-                map.run_pairs(token);
-            } else {
-                map.run(token);
-            }
+            FewMap { function, io: &mut self.io, room }.run_all(token);
             return;
         }
         let (rows, classes) = self.io.shape();

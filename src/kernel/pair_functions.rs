@@ -5,9 +5,9 @@
 //! exactly 1. Each step goes through many rows before the next: together, their constants have no room in the registers.
 
 use super::across_functions::Function;
-use super::transpose::Native;
+use super::transpose::{Native, NativeV};
 use crate::elem::Float;
-use crate::elementary::{ExpTerm, ln_of_sum};
+use crate::elementary::{ExpTerm, abs, ln_of_sum};
 use crate::isa::{Kernel, Lanes, MOST_LANES, Transpose};
 use crate::view::RowIo;
 
@@ -83,17 +83,16 @@ impl<E: Float> Kernel<E> for PairLogSumExp<'_, E> {
 #[inline(always)]
 fn exponentials<E: Float, L: Lanes<E>>(
     l: L,
-    exp: &ExpTerm<<Native<E, L> as Lanes<E>>::V>,
+    exp: &ExpTerm<NativeV<E, L>>,
     pairs: &[E],
     of_rows: &mut [E],
 ) {
     let (r, lanes) = (l.register().register(), Native::<E, L>::LANES);
-    let magnitude = r.splat(E::from_raw(E::MINUS_ZERO.to_raw() - 1));
     let (infinity, nan) = (r.splat(E::INFINITY), r.splat(E::NAN));
     let mut at = 0;
     while at + lanes <= of_rows.len() {
         let [a, b] = pairs_at(r, pairs, at);
-        let e = exp.of(r, r.bits_and(r.sub(a, b), magnitude));
+        let e = exp.of(r, abs(r, r.sub(a, b)));
         // Where a NaN is lost here, the exponential is NaN.
         r.store(r.select_lt(r.max(a, b), infinity, e, nan), &mut of_rows[at..][..lanes]);
         at += lanes;
@@ -107,21 +106,27 @@ fn pairs_at<E: Float, R: Transpose<E>>(r: R, pairs: &[E], at: usize) -> [R::V; 2
     r.unzip([r.load(low), r.load(high)])
 }
 
-/// Writes both classes of the rows from `at` on; one NaN for all of a row without a sum.
+/// Both classes of each row become what `f` makes of them and of the row's number; one NaN where that is NaN.
 #[inline(always)]
-fn put_pairs<E: Float, R: Transpose<E>>(
-    r: R,
-    [a, b]: [R::V; 2],
-    of_row: R::V,
-    pairs: &mut [E],
-    at: usize,
+fn map<E: Float, L: Lanes<E>>(
+    l: L,
+    io: &mut RowIo<'_, E>,
+    of_rows: &[E],
+    f: impl Fn([NativeV<E, L>; 2], NativeV<E, L>) -> [NativeV<E, L>; 2] + Copy,
 ) {
+    let (r, lanes) = (l.register().register(), Native::<E, L>::LANES);
     let nan = r.splat(E::NAN);
-    let [a, b] = [r.select_eq(of_row, of_row, a, nan), r.select_eq(of_row, of_row, b, nan)];
-    let [a, b] = r.zip([a, b]);
-    let (low, high) = pairs[2 * at..][..2 * R::LANES].split_at_mut(R::LANES);
-    r.store(a, low);
-    r.store(b, high);
+    let mut at = 0;
+    while at + lanes <= of_rows.len() {
+        let of_row = r.load(&of_rows[at..][..lanes]);
+        let [a, b] = f(pairs_at(r, io.source(), at), of_row);
+        let [a, b] =
+            r.zip([r.select_eq(of_row, of_row, a, nan), r.select_eq(of_row, of_row, b, nan)]);
+        let (low, high) = io.target()[2 * at..][..2 * lanes].split_at_mut(lanes);
+        r.store(a, low);
+        r.store(b, high);
+        at += lanes;
+    }
 }
 
 /// `ln (1 + e)` of each exponential; one NaN of all that are NaN.
@@ -140,34 +145,36 @@ fn log_sums<E: Float, L: Lanes<E>>(l: L, of_rows: &mut [E]) {
 #[inline(always)]
 fn log_softmax<E: Float, L: Lanes<E>>(l: L, io: &mut RowIo<'_, E>, of_rows: &mut [E]) {
     log_sums(l, of_rows);
-    let (r, lanes) = (l.register().register(), Native::<E, L>::LANES);
+    let r = l.register().register();
     let zero = r.splat(E::ZERO);
-    let mut at = 0;
-    while at + lanes <= of_rows.len() {
-        let [a, b] = pairs_at(r, io.source(), at);
-        let log_sum = r.load(&of_rows[at..][..lanes]);
-        // -0 becomes 0, whichever of the two a maximum returns.
-        let max = r.add(r.max(a, b), zero);
-        let both = [r.sub(r.sub(a, max), log_sum), r.sub(r.sub(b, max), log_sum)];
-        put_pairs(r, both, log_sum, io.target(), at);
-        at += lanes;
-    }
+    map(
+        l,
+        io,
+        of_rows,
+        #[inline(always)]
+        |[a, b], log_sum| {
+            // -0 becomes 0, whichever of the two a maximum returns.
+            let max = r.add(r.max(a, b), zero);
+            [r.sub(r.sub(a, max), log_sum), r.sub(r.sub(b, max), log_sum)]
+        },
+    );
 }
 
 #[inline(always)]
 fn softmax<E: Float, L: Lanes<E>>(l: L, io: &mut RowIo<'_, E>, of_rows: &[E]) {
-    let (r, lanes) = (l.register().register(), Native::<E, L>::LANES);
+    let r = l.register().register();
     let one = r.splat(E::ONE);
-    let mut at = 0;
-    while at + lanes <= of_rows.len() {
-        let [a, b] = pairs_at(r, io.source(), at);
-        let e = r.load(&of_rows[at..][..lanes]);
-        let larger = r.div(one, r.add(one, e));
-        let lesser = r.mul(e, larger);
-        // Each by its own comparison: two choices by one are a branch where a register is one lane. Of equal logits both
-        // are the same.
-        let both = [r.select_lt(a, b, lesser, larger), r.select_lt(b, a, lesser, larger)];
-        put_pairs(r, both, larger, io.target(), at);
-        at += lanes;
-    }
+    map(
+        l,
+        io,
+        of_rows,
+        #[inline(always)]
+        |[a, b], e| {
+            let larger = r.div(one, r.add(one, e));
+            let lesser = r.mul(e, larger);
+            // Each by its own comparison: two choices by one are a branch where a register is one lane. Of equal logits
+            // both are the same.
+            [r.select_lt(a, b, lesser, larger), r.select_lt(b, a, lesser, larger)]
+        },
+    );
 }

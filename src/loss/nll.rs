@@ -1,7 +1,7 @@
 //! The negative log-likelihood of a class, without ever forming `lse - x_y` or `p_y - 1`.
 
 use crate::elem::Float;
-use crate::elementary::{exp_of_negative, ln_1p_of_sum};
+use crate::elementary::{abs, exp_of_negative, ln_1p_of_sum};
 use crate::isa::Lanes;
 
 /// `-ln p_y` of a row and what the gradients are made of.
@@ -64,7 +64,7 @@ impl<V: Copy> Nll<V> {
 /// `|lead|`
 #[inline(always)]
 pub(crate) fn distance<E: Float, L: Lanes<E>>(l: L, lead: L::V) -> L::V {
-    l.bits_and(lead, l.splat(E::from_raw(E::MINUS_ZERO.to_raw() - 1)))
+    abs(l, lead)
 }
 
 /// `e^(-|lead| / 2)`: its square is a product that can be a normal number where `e^-|lead|` is not.
