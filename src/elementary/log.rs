@@ -1,7 +1,7 @@
 //! The natural logarithm and `ln(1 + x)`.
 
 use crate::elem::{Float, constant};
-use crate::isa::Lanes;
+use crate::isa::{Lanes, One};
 use core::hint::black_box;
 
 /// `ln x` to 1 ULP; `-inf` at 0, NaN below.
@@ -16,6 +16,12 @@ pub(crate) fn ln<E: Float, L: Lanes<E>>(l: L, x: L::V) -> L::V {
 pub(crate) fn ln_of_sum<E: Float, L: Lanes<E>>(l: L, x: L::V) -> L::V {
     let (k, m) = split(l, x);
     assemble(l, k, l.sub(m, l.splat(E::ONE)), l.splat(E::ZERO))
+}
+
+/// [`ln_of_sum`] of one number.
+#[inline(always)]
+pub(crate) fn ln_of_sum_f64(x: f64) -> f64 {
+    ln_of_sum(One, x)
 }
 
 /// [`ln`] to 1 ULP and a bit; of 0 or a subnormal number something near the logarithm of the smallest normal one.

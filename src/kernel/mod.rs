@@ -16,7 +16,7 @@ pub(crate) mod look_ahead;
 pub(crate) mod pair_functions;
 pub(crate) mod pointwise;
 pub(crate) mod softcap;
-pub(crate) mod softmax;
+pub(crate) mod softmax_rows;
 pub(crate) mod stats;
 pub(crate) mod stats_rows;
 pub(crate) mod tiles;

@@ -213,7 +213,7 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
                 #[inline(always)]
                 |x| {
                     let (e, down) = exp.with_distance(r, r.mul(scale, r.sub(reference, x)));
-                    [e, r.mul(e, down)]
+                    (e, [e, r.mul(e, down)])
                 },
             );
             let [sum, first] = walk::totals(l, sums);
@@ -401,7 +401,10 @@ impl<E: Float> Frame<E> {
                 ahead,
                 self.skip,
                 #[inline(always)]
-                |x| [exp.of(r, r.sub(reference, x))],
+                |x| {
+                    let e = exp.of(r, r.sub(reference, x));
+                    (e, [e])
+                },
                 beside,
             )
         } else {
@@ -411,7 +414,10 @@ impl<E: Float> Frame<E> {
                 ahead,
                 self.skip,
                 #[inline(always)]
-                |x| [exp.of(r, r.mul(by, r.sub(reference, x)))],
+                |x| {
+                    let e = exp.of(r, r.mul(by, r.sub(reference, x)));
+                    (e, [e])
+                },
                 beside,
             )
         };

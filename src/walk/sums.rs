@@ -110,15 +110,15 @@ pub(crate) fn sum_and<E: Float, L: Lanes<E>, const N: usize>(
     sums.total(l)
 }
 
-/// `target[i]` is the first of `f(source[i])`, and 0 where an element is left out; returns the sums of all `f`, added as in
-/// [`sum`]: for the pad, `f` must be 0. What lies `ahead` bytes further in the source is asked for.
+/// `target[i]` is the first of what `f(source[i])` gives, and 0 where an element is left out; returns the sums of its terms,
+/// added as in [`sum`]: for the pad, they must be 0. What lies `ahead` bytes further in the source is asked for.
 #[inline(always)]
 pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
     io: &mut RowIo<'_, E>,
     ahead: usize,
     skip: Skip<E>,
-    f: impl Fn(Register<E, L>) -> [Register<E, L>; N] + Copy,
+    f: impl Fn(Register<E, L>) -> (Register<E, L>, [Register<E, L>; N]) + Copy,
 ) -> [L::V; N] {
     map_sum_and(
         l,
@@ -138,7 +138,7 @@ pub(crate) fn map_sum_and<E: Float, L: Lanes<E>, const N: usize>(
     io: &mut RowIo<'_, E>,
     ahead: Ahead,
     skip: Skip<E>,
-    f: impl Fn(Register<E, L>) -> [Register<E, L>; N] + Copy,
+    f: impl Fn(Register<E, L>) -> (Register<E, L>, [Register<E, L>; N]) + Copy,
     mut beside: impl FnMut(),
 ) -> [L::V; N] {
     let r = l.register();
@@ -149,7 +149,7 @@ pub(crate) fn map_sum_and<E: Float, L: Lanes<E>, const N: usize>(
         [skip.pad],
         skip.excluded,
         #[inline(always)]
-        |[x]| f(x),
+        |[x]| f(x).1,
     );
     let mut sums = BlockSums::none(l);
     let len = BLOCK * L::LANES;
@@ -165,9 +165,9 @@ pub(crate) fn map_sum_and<E: Float, L: Lanes<E>, const N: usize>(
                 |at| {
                     let end = at + L::Register::LANES;
                     ask_ahead(r, &source[at..end], ahead.source);
-                    let y = f(r.load(&source[at..end]));
-                    r.store(y[0], &mut target[at..end]);
-                    y
+                    let (y, terms) = f(r.load(&source[at..end]));
+                    r.store(y, &mut target[at..end]);
+                    terms
                 },
             ),
             RowIo::InPlace(data) => whole_block(
@@ -176,9 +176,9 @@ pub(crate) fn map_sum_and<E: Float, L: Lanes<E>, const N: usize>(
                 |at| {
                     let data = &mut data[at..at + L::Register::LANES];
                     ask_ahead(r, data, ahead.source);
-                    let y = f(r.load(data));
-                    r.store(y[0], data);
-                    y
+                    let (y, terms) = f(r.load(data));
+                    r.store(y, data);
+                    terms
                 },
             ),
         };
@@ -200,9 +200,9 @@ pub(crate) fn map_sum_and<E: Float, L: Lanes<E>, const N: usize>(
             |at, end| {
                 let x = &io.source()[at..end];
                 ask_ahead_of_register(r, x, ahead.source);
-                let y = f(padded(r, x, skip.pad));
-                put(r, y[0], &mut io.target()[at..end]);
-                y
+                let (y, terms) = f(padded(r, x, skip.pad));
+                put(r, y, &mut io.target()[at..end]);
+                terms
             },
         );
         sums.add(l, left_out.settle(l, start, of_block), false);
