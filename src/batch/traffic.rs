@@ -2,7 +2,7 @@
 
 use crate::elem::Float;
 use crate::isa::distance;
-use crate::kernel::look_ahead::AHEAD;
+use crate::kernel::look_ahead::ahead;
 use crate::kernel::stats_rows::Far;
 use crate::view::{Io, Rows};
 use crate::walk::WORTH_ALIGNING;
@@ -32,12 +32,7 @@ impl Traffic {
         let Some((source, target)) = io.apart().filter(|_| self.far) else {
             return Far::default();
         };
-        let bytes = source.classes() * size_of::<E>();
-        let ahead = match AHEAD / bytes {
-            0 => AHEAD,
-            rows => rows.wrapping_mul(source.stride()).wrapping_mul(size_of::<E>()),
-        };
-        Far { logits: None, other: between(source, target, ahead) }
+        Far { logits: None, other: between(source, target, ahead(source)) }
     }
 
     /// The logits and the targets as many rows ahead as are worked on at once, if they are far: other passes over these rows

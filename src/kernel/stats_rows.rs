@@ -5,7 +5,7 @@
 //! turns in short steps, so that the CPU does both at the same time and its own prefetching keeps up; on a Zen 4 a row's
 //! cache lines arrive while the one before it is summed, whether they come from the second-level cache or the third.
 
-use super::look_ahead::{LookAhead, Next, READ, READ_AND_WRITTEN};
+use super::look_ahead::{LookAhead, Next, TWO_ROWS, TWO_ROWS_AND_TARGET};
 use super::stats::{self, Ask, Frame, Stats, skip};
 use crate::elem::Float;
 use crate::elementary::ExpTerm;
@@ -83,8 +83,8 @@ impl<'a, E: Float> AskRows<'a, E> {
 /// Rows whose exponentials are added up.
 trait RowSums<E: Float> {
     fn rows(&self) -> Rows<'_, E>;
-    /// How many rows the first-level cache should hold while one is summed and the next one is looked at.
-    fn in_use(&self) -> usize;
+    /// Bytes of the longest row that is looked at beside the sum of the one before it.
+    fn longest_beside(&self) -> usize;
     /// The sum of a row.
     fn sum<L: Lanes<E>>(&mut self, l: L, row: usize, turn: Turn<'_, E, Register<E, L>>) -> f64;
     /// The same, and the largest logit of the next row, less what that leaves out.
@@ -115,7 +115,7 @@ fn stats<E: Float, L: Lanes<E>>(
     out: &mut [Stats],
 ) {
     let exp = ExpTerm::new(l.register());
-    let LookAhead { next, distance } = LookAhead::over(l, of.rows(), of.in_use());
+    let LookAhead { next, distance } = LookAhead::over(l, of.rows(), of.longest_beside());
     let ahead = Ahead { source: asked.far.logits.unwrap_or(distance), other: asked.far.other };
     let looked_at = asked.count + usize::from(asked.next && next == Next::Beside);
     // Whether the largest logit of this turn's row is known already, and that.
@@ -160,8 +160,8 @@ impl<E: Float> RowSums<E> for Rows<'_, E> {
     }
 
     #[inline(always)]
-    fn in_use(&self) -> usize {
-        READ
+    fn longest_beside(&self) -> usize {
+        TWO_ROWS
     }
 
     #[inline(always)]
@@ -214,8 +214,8 @@ impl<E: Float, const FAR: bool> RowSums<E> for Kept<'_, '_, E, FAR> {
     }
 
     #[inline(always)]
-    fn in_use(&self) -> usize {
-        READ_AND_WRITTEN
+    fn longest_beside(&self) -> usize {
+        if FAR { TWO_ROWS_AND_TARGET } else { TWO_ROWS }
     }
 
     #[inline(always)]
