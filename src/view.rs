@@ -402,7 +402,7 @@ impl<'a, T> Io<'a, T> {
     }
 }
 
-impl<T> RowIo<'_, T> {
+impl<'a, T> RowIo<'a, T> {
     /// The elements before `middle`, and those from there on.
     pub(crate) fn split_at(self, middle: usize) -> (Self, Self) {
         match self {
@@ -417,6 +417,13 @@ impl<T> RowIo<'_, T> {
             }
         }
     }
+    /// What was written, to be written over.
+    pub(crate) fn into_target(self) -> RowIo<'a, T> {
+        match self {
+            RowIo::Apart(_, target) | RowIo::InPlace(target) => RowIo::InPlace(target),
+        }
+    }
+
     /// The same row, for a shorter time.
     #[inline(always)]
     pub(crate) fn reborrow(&mut self) -> RowIo<'_, T> {

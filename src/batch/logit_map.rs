@@ -166,9 +166,7 @@ impl LogitMap {
         let Some(cap) = self.cap() else { return io };
         let end = slopes + io.source().len();
         token.run(CapRow { cap, io: &mut io, slope: &mut room.slope.get(end)[slopes..] });
-        match io {
-            RowIo::Apart(_, target) | RowIo::InPlace(target) => RowIo::InPlace(target),
-        }
+        io.into_target()
     }
 
     /// Turns a row of at most a tile, that holds `e^u`, into the gradient; the slopes of a cap are kept from an

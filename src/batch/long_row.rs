@@ -11,7 +11,7 @@ use crate::elem::Float;
 use crate::isa::Token;
 use crate::kernel::dense::Mass;
 use crate::kernel::gradient::OfTilesOfExps;
-use crate::kernel::stats::{Ask, Stats};
+use crate::kernel::stats::{Ask, Exponentials, Leaves, Logits, Stats};
 use crate::kernel::tiles::{Append, PushTiles, Tiles, Total};
 use crate::kernel::tree::Tree;
 use crate::par::{self, Part};
@@ -25,13 +25,25 @@ pub(crate) fn stats<E: Float>(
     ask: Ask<'_, E>,
     parts: usize,
 ) -> Stats {
-    stats_of_part(
-        StatsOfPart { token, logits, row: Tiles::Read(x), start: 0, ask, tops: None },
-        parts,
-    )
+    let (row, leaves) = (Tiles::Read(x), Exponentials);
+    stats_of_part(StatsOfPart { token, logits, row, leaves, start: 0, ask, tops: None }, parts)
 }
 
-fn stats_of_part<E: Float>(whole: StatsOfPart<'_, E>, parts: usize) -> Stats {
+/// The same; leaves the logits in their target.
+pub(crate) fn stats_and_copy<E: Float>(
+    token: Token,
+    io: RowIo<'_, E>,
+    ask: Ask<'_, E>,
+    parts: usize,
+) -> Stats {
+    let (row, leaves, logits) = (Tiles::Into(io), Logits, &LogitMap::PLAIN);
+    stats_of_part(StatsOfPart { token, logits, row, leaves, start: 0, ask, tops: None }, parts)
+}
+
+fn stats_of_part<E: Float, K: Leaves + Send + Sync>(
+    whole: StatsOfPart<'_, E, K>,
+    parts: usize,
+) -> Stats {
     let mut run = whole.nothing();
     let token = whole.token;
     par::in_parts(parts, whole, &mut run);
@@ -91,7 +103,8 @@ impl<E: Float> Between<E> {
             Left::Exps => Tiles::Into(io.reborrow()),
             Left::Nothing | Left::Tops => Tiles::Read(io.source()),
         };
-        stats_of_part(StatsOfPart { token, logits, row, start: 0, ask, tops }, parts)
+        let leaves = Exponentials;
+        stats_of_part(StatsOfPart { token, logits, row, leaves, start: 0, ask, tops }, parts)
     }
 
     /// Turns what that left into the gradient, in at most so many parts.
@@ -158,10 +171,12 @@ impl<E: Float> Between<E> {
 }
 
 /// Some tiles of a row, and what is asked of the row.
-struct StatsOfPart<'a, E> {
+struct StatsOfPart<'a, E, K> {
     token: Token,
     logits: &'a LogitMap,
     row: Tiles<'a, E>,
+    /// In their target, if that is there.
+    leaves: K,
     /// The first class.
     start: usize,
     /// Of the whole row.
@@ -177,7 +192,7 @@ struct Run {
     scale: f64,
 }
 
-impl<E: Float> Part for StatsOfPart<'_, E> {
+impl<E: Float, K: Leaves + Send + Sync> Part for StatsOfPart<'_, E, K> {
     type Out = Run;
 
     fn tiles(&self) -> usize {
@@ -200,16 +215,16 @@ impl<E: Float> Part for StatsOfPart<'_, E> {
     }
 
     fn run(self, Run { tree, .. }: &mut Run) {
-        let StatsOfPart { token, logits, row, start, ask, mut tops } = self;
+        let StatsOfPart { token, logits, row, leaves, start, ask, mut tops } = self;
         if logits.softcap.is_none() {
-            return token.run(PushTiles { tree, row, start, ask, tops });
+            return token.run(PushTiles { tree, row, leaves, start, ask, tops });
         }
         let mut room = CapRoom::default();
         for (i, x) in row.source().chunks(E::TILE).enumerate() {
             let row = Tiles::Read(logits.tile(token, x, &mut room));
             let (start, tree) = (start + i * E::TILE, &mut *tree);
             let tops = tops.as_mut().map(|tops| &mut tops[i..=i]);
-            token.run(PushTiles { tree, row, start, ask, tops });
+            token.run(PushTiles { tree, row, leaves, start, ask, tops });
         }
     }
 

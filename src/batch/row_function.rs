@@ -20,7 +20,7 @@ use crate::kernel::stats::{Ask, Moments, Stats, StatsOf};
 use crate::kernel::stats_rows::{AskRows, Far, Seen, StatsOfRows};
 use crate::loss::row::{Ln, TOGETHER};
 use crate::par::{Job, Split};
-use crate::view::{Io, Rows};
+use crate::view::{Io, RowIo, Rows};
 use crate::walk::{self, CACHE_LINE, Writes};
 use core::ops::Range;
 
@@ -226,25 +226,40 @@ impl<E: Float> MapJob<'_, E> {
     fn log_softmax(&mut self, rows: Range<usize>, parts: usize, read: &mut ReadRows<E>) {
         let MapJob { token, traffic, .. } = *self;
         let writes = Writes::past(traffic.past_caches);
+        self.ask_for_shared_lines(rows.clone());
+        let source = self.io.source();
+        if source.classes() > E::TILE {
+            return self.log_softmax_of_tiles(rows.start, parts, read);
+        }
         let far = match writes {
             Writes::Plain => traffic.far_target(&self.io),
             Writes::PastCaches => Far::default(),
         };
-        self.ask_for_shared_lines(rows.clone());
-        let source = self.io.source();
         read.read((token, traffic.from_memory), source, rows.clone(), (parts, far));
-        if source.classes() <= E::TILE {
-            let (stats, log_sums) = (&read.stats[..], &read.log_sums[..]);
-            token.run(LogProbOfRows { io: &mut self.io, rows, stats, log_sums, writes });
-            return;
-        }
-        // A row of several tiles comes alone.
-        let mut io = self.io.row(rows.start);
-        let stats = read.stats[0];
+        let (stats, log_sums) = (&read.stats[..], &read.log_sums[..]);
+        token.run(LogProbOfRows { io: &mut self.io, rows, stats, log_sums, writes });
+    }
+
+    /// Of a row of several tiles. What is not written past the caches is written beside the exponentials first, where there is
+    /// time to wait for its cache lines: a copy of the logits.
+    fn log_softmax_of_tiles(&mut self, row: usize, parts: usize, read: &mut ReadRows<E>) {
+        let MapJob { token, traffic: Traffic { past_caches, from_memory, .. }, .. } = *self;
+        let writes = Writes::past(past_caches);
+        let ask = Ask { from_memory, ..Ask::PLAIN };
+        let mut io = self.io.row(row);
+        let (stats, mut io) = match io {
+            RowIo::Apart(..) if !past_caches => {
+                let stats = long_row::stats_and_copy(token, io.reborrow(), ask, parts);
+                (stats, io.into_target())
+            }
+            io => (long_row::stats(token, &LogitMap::PLAIN, io.source(), ask, parts), io),
+        };
         if !stats.is_positive() {
             io.target().fill(E::NAN);
             return;
         }
+        read.log_sums[0] = stats.sum;
+        token.run(Ln(&mut read.log_sums, 1));
         let (max, log_sum) = (E::from_f64(stats.max), E::from_f64(read.log_sums[0]));
         long_row::map(parts, io, |io, _| {
             token.run(LogProb { io, max, log_sum, writes });

@@ -168,6 +168,7 @@ impl<E: Float> Kernel<E> for StatsOf<'_, E> {
         tiles::each(
             l,
             Tiles::Read(x),
+            Exponentials,
             (0, ask),
             #[inline(always)]
             |_, stats| tree.push(stats, scale),
@@ -219,7 +220,7 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
             let [sum, first] = walk::totals(l, sums);
             return (Stats { sum, moments: [0.0 - first, 0.0], ..frame.stats }, argmax);
         }
-        let sum = frame.sum_into(l, ask.scale, &exp, io, ahead);
+        let sum = frame.sum_into(l, Exponentials, ask.scale, &exp, io, ahead);
         (Stats { sum, ..frame.stats }, argmax)
     }
 }
@@ -360,11 +361,12 @@ impl<E: Float> Frame<E> {
         l.fold_add(sum).to_f64()
     }
 
-    /// [`Self::sum`]; leaves `e^u` in the target.
+    /// [`Self::sum`]; leaves something in the target.
     #[inline(always)]
     pub(super) fn sum_into<L: Lanes<E>>(
         &self,
         l: L,
+        leaves: impl Leaves,
         scale: E,
         exp: &ExpTerm<Register<E, L>>,
         io: &mut RowIo<'_, E>,
@@ -372,6 +374,7 @@ impl<E: Float> Frame<E> {
     ) -> f64 {
         self.sum_into_and(
             l,
+            leaves,
             scale,
             exp,
             io,
@@ -386,6 +389,7 @@ impl<E: Float> Frame<E> {
     pub(super) fn sum_into_and<L: Lanes<E>>(
         &self,
         l: L,
+        leaves: impl Leaves,
         scale: E,
         exp: &ExpTerm<Register<E, L>>,
         io: &mut RowIo<'_, E>,
@@ -403,7 +407,7 @@ impl<E: Float> Frame<E> {
                 #[inline(always)]
                 |x| {
                     let e = exp.of(r, r.sub(reference, x));
-                    (e, [e])
+                    (leaves.of(x, e), [e])
                 },
                 beside,
             )
@@ -416,12 +420,40 @@ impl<E: Float> Frame<E> {
                 #[inline(always)]
                 |x| {
                     let e = exp.of(r, r.mul(by, r.sub(reference, x)));
-                    (e, [e])
+                    (leaves.of(x, e), [e])
                 },
                 beside,
             )
         };
         l.fold_add(sum).to_f64()
+    }
+}
+
+/// What a sum leaves in the target of each logit.
+pub(crate) trait Leaves: Copy {
+    /// Of the logit and `e^u`.
+    fn of<V>(self, x: V, e: V) -> V;
+}
+
+/// `e^u`
+#[derive(Clone, Copy)]
+pub(crate) struct Exponentials;
+
+impl Leaves for Exponentials {
+    #[inline(always)]
+    fn of<V>(self, _: V, e: V) -> V {
+        e
+    }
+}
+
+/// The logit itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Logits;
+
+impl Leaves for Logits {
+    #[inline(always)]
+    fn of<V>(self, x: V, _: V) -> V {
+        x
     }
 }
 

@@ -6,7 +6,7 @@
 //! cache lines arrive while the one before it is summed, whether they come from the second-level cache or the third.
 
 use super::look_ahead::{LookAhead, Next, TWO_ROWS, TWO_ROWS_AND_TARGET};
-use super::stats::{self, Ask, Frame, Stats, skip};
+use super::stats::{self, Ask, Exponentials, Frame, Stats, skip};
 use crate::elem::Float;
 use crate::elementary::ExpTerm;
 use crate::isa::{Kernel, Lanes, Register};
@@ -223,6 +223,7 @@ impl<E: Float, const FAR: bool> RowSums<E> for Kept<'_, '_, E, FAR> {
         let Turn { frame, scale, exp, ahead } = turn;
         frame.sum_into_and(
             l,
+            Exponentials,
             scale,
             exp,
             &mut self.0.row(row),
@@ -247,6 +248,7 @@ impl<E: Float, const FAR: bool> RowSums<E> for Kept<'_, '_, E, FAR> {
         let mut largest = NextLargest::<_, _, 2>::of(l, x, next);
         let sum = frame.sum_into_and(
             l,
+            Exponentials,
             scale,
             exp,
             &mut io,

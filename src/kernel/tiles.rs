@@ -7,7 +7,7 @@
 //! The statistics are put together where the instruction set is known: outside, each fused operation of a merge is a
 //! call into the C library.
 
-use super::stats::{self, Ask, Frame, Moments, Stats, StatsInto};
+use super::stats::{self, Ask, Frame, Leaves, Moments, Stats, StatsInto};
 use super::tree::Tree;
 use crate::elem::Float;
 use crate::elementary::ExpTerm;
@@ -18,7 +18,7 @@ use crate::walk;
 /// Some tiles of a row.
 pub(crate) enum Tiles<'a, E> {
     Read(&'a [E]),
-    /// With room for their exponentials.
+    /// With room for what is left of them.
     Into(RowIo<'a, E>),
 }
 
@@ -67,6 +67,7 @@ impl<E: Float> Tiles<'_, E> {
     fn sum<L: Lanes<E>>(
         self,
         l: L,
+        leaves: impl Leaves,
         frame: &Frame<E>,
         scale: E,
         exp: &ExpTerm<Register<E, L>>,
@@ -75,7 +76,7 @@ impl<E: Float> Tiles<'_, E> {
         let ahead = size_of_val(self.source()) + lead;
         match self {
             Tiles::Read(x) => frame.sum(l, scale, exp, x, ahead),
-            Tiles::Into(mut io) => frame.sum_into(l, scale, exp, &mut io, ahead),
+            Tiles::Into(mut io) => frame.sum_into(l, leaves, scale, exp, &mut io, ahead),
         }
     }
 
@@ -85,6 +86,7 @@ impl<E: Float> Tiles<'_, E> {
     fn sum_and_next<L: Lanes<E>>(
         self,
         l: L,
+        leaves: impl Leaves,
         reference: E,
         exp: &ExpTerm<Register<E, L>>,
     ) -> (f64, E) {
@@ -111,7 +113,10 @@ impl<E: Float> Tiles<'_, E> {
                     &mut io,
                     ahead,
                     #[inline(always)]
-                    |x| exp.of(r, r.sub(top, x)),
+                    |x| {
+                        let e = exp.of(r, r.sub(top, x));
+                        (leaves.of(x, e), e)
+                    },
                     #[inline(always)]
                     |start, end| tops = largest(l, tops, &next.source()[start..end]),
                 )
@@ -143,6 +148,7 @@ fn largest<E: Float, L: Lanes<E>>(l: L, mut tops: L::V, block: &[E]) -> L::V {
 pub(super) fn each<E: Float, L: Lanes<E>>(
     l: L,
     mut row: Tiles<'_, E>,
+    leaves: impl Leaves,
     (start, ask): (usize, Ask<'_, E>),
     mut take: impl FnMut(usize, Stats),
 ) {
@@ -166,20 +172,21 @@ pub(super) fn each<E: Float, L: Lanes<E>>(
         let of_next = ask.part(start + end, start + next);
         let beside = overlaps && next == end + E::TILE && of_next.excluded.is_none();
         let sum = if beside && of_tile.is_plain() {
-            let (sum, max) = row.part(first, next).sum_and_next(l, frame.reference, &exp);
+            let (sum, max) = row.part(first, next).sum_and_next(l, leaves, frame.reference, &exp);
             known = Some(max.to_f64());
             sum
         } else {
-            row.part(first, end).sum(l, &frame, ask.scale, &exp)
+            row.part(first, end).sum(l, leaves, &frame, ask.scale, &exp)
         };
         take(i, Stats { sum, ..frame.stats });
     }
 }
 
 /// Appends the statistics of the next tiles, and writes down their largest logits, if there is room.
-pub(crate) struct PushTiles<'a, 'r, E> {
+pub(crate) struct PushTiles<'a, 'r, E, K> {
     pub(crate) tree: &'a mut Tree,
     pub(crate) row: Tiles<'r, E>,
+    pub(crate) leaves: K,
     /// The first class.
     pub(crate) start: usize,
     /// Of the row.
@@ -187,16 +194,17 @@ pub(crate) struct PushTiles<'a, 'r, E> {
     pub(crate) tops: Option<&'a mut [E]>,
 }
 
-impl<E: Float> Kernel<E> for PushTiles<'_, '_, E> {
+impl<E: Float, K: Leaves> Kernel<E> for PushTiles<'_, '_, E, K> {
     type Out = ();
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) {
-        let PushTiles { tree, row, start, ask, mut tops } = self;
+        let PushTiles { tree, row, leaves, start, ask, mut tops } = self;
         let scale = ask.scale.to_f64();
         each(
             l,
             row,
+            leaves,
             (start, ask),
             #[inline(always)]
             |i, stats| {

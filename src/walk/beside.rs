@@ -46,7 +46,7 @@ pub(crate) fn map_sum_beside<E: Float, L: Lanes<E>>(
     l: L,
     io: &mut RowIo<'_, E>,
     ahead: usize,
-    f: impl Fn(Register<E, L>) -> Register<E, L> + Copy,
+    f: impl Fn(Register<E, L>) -> (Register<E, L>, Register<E, L>) + Copy,
     mut beside: impl FnMut(usize, usize),
 ) -> L::V {
     let r = l.register();
@@ -66,9 +66,9 @@ pub(crate) fn map_sum_beside<E: Float, L: Lanes<E>>(
                         |at| {
                             let end = at + L::Register::LANES;
                             ask_ahead(r, &source[at..end], ahead);
-                            let y = f(r.load(&source[at..end]));
+                            let (y, term) = f(r.load(&source[at..end]));
                             r.store(y, &mut target[at..end]);
-                            [y]
+                            [term]
                         },
                     )
                 }
@@ -80,9 +80,9 @@ pub(crate) fn map_sum_beside<E: Float, L: Lanes<E>>(
                         |at| {
                             let data = &mut data[at..at + L::Register::LANES];
                             ask_ahead(r, data, ahead);
-                            let y = f(r.load(data));
+                            let (y, term) = f(r.load(data));
                             r.store(y, data);
-                            [y]
+                            [term]
                         },
                     )
                 }
