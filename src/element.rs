@@ -3,8 +3,8 @@
 #[cfg(feature = "linear")]
 use crate::batch::linear::{self, LinearJob};
 use crate::batch::{
-    BackwardJob, CalibrationJob, DenseJob, Elementwise, EntropyBackwardJob, LogSumExpJob, MapJob,
-    PartialRowsJob, PointwiseJob, SparseJob, StridedJob,
+    AreWeights, BackwardJob, CalibrationJob, DenseJob, Elementwise, EntropyBackwardJob,
+    LogSumExpJob, MapJob, PartialRowsJob, PointwiseJob, SparseJob, StridedJob,
 };
 use crate::elem::Float;
 use crate::isa::Token;
@@ -38,6 +38,8 @@ pub trait Element: Float {
     fn entropy_backward(threads: usize, classes: usize, job: EntropyBackwardJob<'_, Self>);
     #[doc(hidden)]
     fn elementwise(token: Token, job: Elementwise<'_, Self>);
+    #[doc(hidden)]
+    fn are_weights(token: Token, check: AreWeights<'_, Self>) -> bool;
     #[cfg(feature = "linear")]
     #[doc(hidden)]
     fn linear(job: LinearJob<'_, Self>) -> [ExactSum; SUMS];
@@ -82,6 +84,9 @@ macro_rules! elements {
             }
             fn elementwise(token: Token, job: Elementwise<'_, Self>) {
                 token.run(job);
+            }
+            fn are_weights(token: Token, check: AreWeights<'_, Self>) -> bool {
+                token.run(check)
             }
             #[cfg(feature = "linear")]
             fn linear(job: LinearJob<'_, Self>) -> [ExactSum; SUMS] {

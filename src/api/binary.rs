@@ -1,7 +1,9 @@
 //! Binary and multi-label cross-entropy with logits, and its focal form.
 
 use super::Exec;
-use super::checks::{not_negative, one_per_class, one_per_row, option, same_shape, weights};
+use super::checks::{
+    matrix_of_weights, not_negative, one_per_class, one_per_row, option, same_shape, weights,
+};
 use crate::batch::{Pass, Pointwise, PointwiseJob, PointwiseRecipe, Weights};
 use crate::element::Element;
 use crate::error::Error;
@@ -258,27 +260,26 @@ impl<T: Element> BinaryCrossEntropy<'_, T> {
         let shape = pass.shape();
         let (rows, classes) = shape;
         same_shape("targets", shape, targets.shape())?;
+        let token = self.exec.token()?;
         if let Some(pos_weight) = self.pos_weight {
             one_per_class("pos_weight", classes, pos_weight.len())?;
-            weights("pos_weight", pos_weight)?;
+            weights(token, "pos_weight", pos_weight)?;
         }
         let element_weights = match self.element_weights {
             None => Weights::One,
             Some(ElementWeights::PerClass(w)) => {
                 one_per_class("element_weights", classes, w.len())?;
-                weights("element_weights", w)?;
+                weights(token, "element_weights", w)?;
                 Weights::PerClass(w)
             }
             Some(ElementWeights::PerRow(w)) => {
                 one_per_row("element_weights", rows, w.len())?;
-                weights("element_weights", w)?;
+                weights(token, "element_weights", w)?;
                 Weights::PerRow(w)
             }
             Some(ElementWeights::PerElement(w)) => {
                 same_shape("element_weights", shape, w.shape())?;
-                for row in 0..rows {
-                    weights("element_weights", w.get(row).unwrap_or(&[]))?;
-                }
+                matrix_of_weights(token, "element_weights", w)?;
                 Weights::PerElement(w)
             }
         };
@@ -296,7 +297,7 @@ impl<T: Element> BinaryCrossEntropy<'_, T> {
             }
         };
         let job = PointwiseJob {
-            token: self.exec.token()?,
+            token,
             pass,
             targets,
             recipe: PointwiseRecipe { loss, pos_weight: self.pos_weight, scale },

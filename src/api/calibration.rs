@@ -68,11 +68,11 @@ impl<T: Element> CrossEntropy<'_, T> {
                 return Err(Error::Incompatible { option: name, with: "calibration" });
             }
         }
+        let token = self.exec.token()?;
         if let Some(row_weights) = self.row_weights {
             one_per_row("row_weights", rows, row_weights.len())?;
-            weights("row_weights", row_weights)?;
+            weights(token, "row_weights", row_weights)?;
         }
-        let token = self.exec.token()?;
         let targets = Targets::new(token, Y::labels(labels), self.ignore_index, rows, classes)?;
         let divisor = match self.reduction {
             Reduction::Sum => 1.0,

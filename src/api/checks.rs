@@ -1,10 +1,13 @@
 //! What every public function asks of its arguments before anything is written.
 
+use crate::batch::AreWeights;
 use crate::element::Element;
 use crate::error::Error;
+use crate::isa::Token;
 use crate::labels::Targets;
 use crate::par::leaf_rows;
 use crate::sum::{ExactSum, Sum};
+use crate::view::Rows;
 
 /// Refuses a matrix whose shape is not the expected one.
 pub(super) fn same_shape(
@@ -26,12 +29,32 @@ pub(super) fn one_per_class(what: &'static str, classes: usize, len: usize) -> R
 }
 
 /// Refuses weights that are negative, infinite or NaN.
-pub(super) fn weights<T: Element>(what: &'static str, weights: &[T]) -> Result<(), Error> {
-    let good = |w: &T| (0.0..f64::INFINITY).contains(&w.to_f64());
-    match weights.iter().position(|w| !good(w)) {
-        None => Ok(()),
-        Some(index) => Err(Error::InvalidWeight { what, index, value: weights[index].to_f64() }),
+pub(super) fn weights<T: Element>(
+    token: Token,
+    what: &'static str,
+    weights: &[T],
+) -> Result<(), Error> {
+    if T::are_weights(token, AreWeights(weights)) {
+        return Ok(());
     }
+    let good = |w: &T| (0.0..f64::INFINITY).contains(&w.to_f64());
+    let index = weights.iter().position(|w| !good(w)).unwrap_or(0);
+    Err(Error::InvalidWeight { what, index, value: weights[index].to_f64() })
+}
+
+/// The same of a matrix; the index is that in the row.
+pub(super) fn matrix_of_weights<T: Element>(
+    token: Token,
+    what: &'static str,
+    matrix: Rows<'_, T>,
+) -> Result<(), Error> {
+    let rows = matrix.rows();
+    // Short rows one by one would take longer than the loss.
+    let all = matrix.run(0..rows);
+    if all.is_some_and(|all| T::are_weights(token, AreWeights(all))) {
+        return Ok(());
+    }
+    (0..rows).try_for_each(|row| weights(token, what, matrix.row(row)))
 }
 
 /// Refuses an option that is not in its range.

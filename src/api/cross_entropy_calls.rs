@@ -141,7 +141,7 @@ impl<T: Element> CrossEntropy<'_, T> {
     ) -> Result<Targets<'x>, Error> {
         let (rows, classes) = call.shape();
         per_row.check(rows)?;
-        self.check_label_options((rows, classes))?;
+        self.check_label_options(token, (rows, classes))?;
         if let Call::Strided(_) = call {
             // Labels are compared as numbers of the element type.
             let most = 1_usize << (T::MANTISSA_BITS + 1).min(usize::BITS - 1);
@@ -153,19 +153,23 @@ impl<T: Element> CrossEntropy<'_, T> {
     }
 
     /// Checks the options of a call with labels.
-    pub(super) fn check_label_options(&self, (rows, classes): (usize, usize)) -> Result<(), Error> {
-        self.check_options(classes)?;
+    pub(super) fn check_label_options(
+        &self,
+        token: Token,
+        (rows, classes): (usize, usize),
+    ) -> Result<(), Error> {
+        self.check_options(token, classes)?;
         if let Some(row_weights) = self.row_weights {
             one_per_row("row_weights", rows, row_weights.len())?;
-            weights("row_weights", row_weights)?;
+            weights(token, "row_weights", row_weights)?;
         }
         Ok(())
     }
 
-    fn check_options(&self, classes: usize) -> Result<(), Error> {
+    fn check_options(&self, token: Token, classes: usize) -> Result<(), Error> {
         if let Some(class_weights) = self.class_weights {
             one_per_class("class_weights", classes, class_weights.len())?;
-            weights("class_weights", class_weights)?;
+            weights(token, "class_weights", class_weights)?;
         }
         let smoothing = self.label_smoothing;
         let good = (0.0..=1.0).contains(&smoothing);
@@ -315,8 +319,8 @@ impl<T: Element> CrossEntropy<'_, T> {
         let (rows, classes) = shape;
         same_shape("targets", shape, targets.shape())?;
         per_row.check(rows)?;
-        self.check_options(classes)?;
         let token = self.exec.token()?;
+        self.check_options(token, classes)?;
         let mass = if self.class_weights.is_none() && self.label_smoothing == 0.0 {
             Mass::Target
         } else {

@@ -299,8 +299,8 @@ impl<'a, T: Element> LinearCrossEntropy<'a, T> {
         if let Some(upstream) = upstream {
             one_per_row("upstream", rows, upstream.len())?;
         }
-        self.options.check_label_options((rows, classes))?;
         let token = self.options.exec.token()?;
+        self.options.check_label_options(token, (rows, classes))?;
         let ignored = self.options.ignore_index;
         let targets = Targets::new(token, Y::labels(labels), ignored, rows, classes)?;
         let extent = Extent {

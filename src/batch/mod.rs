@@ -35,6 +35,7 @@ use crate::elem::Float;
 
 pub use crate::kernel::dense::Mass;
 pub use crate::kernel::elementary::{Elementwise, Function};
+pub use crate::kernel::weights::AreWeights;
 pub use crate::loss::divergence::Divergence;
 pub use crate::loss::element::Pointwise;
 pub use calibration::CalibrationJob;

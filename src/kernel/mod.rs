@@ -22,3 +22,4 @@ pub(crate) mod stats_rows;
 pub(crate) mod tiles;
 pub(crate) mod transpose;
 pub(crate) mod tree;
+pub(crate) mod weights;
