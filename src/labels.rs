@@ -3,6 +3,7 @@
 use crate::elem::Float;
 use crate::error::Error;
 use crate::isa::{Kernel, Lanes, Token};
+use core::ops::Range;
 
 /// An integer type that labels may have: `u8`, `u16`, `u32`, `u64`, `usize`, `i32` or `i64`.
 ///
@@ -157,6 +158,19 @@ impl<'a> Targets<'a> {
         self.labels?.run(Class { ignore_index: self.ignore_index, row })
     }
 
+    /// Over the rows from an index to an index that are not left out: `Σ v w_y`, with `v` the weight of the row and `w_y` that
+    /// of its class, and `Σ v`; a weight that is not given is 1.
+    pub(crate) fn weigh<E: Float>(
+        &self,
+        rows: Range<usize>,
+        class_weights: Option<&[E]>,
+        row_weights: Option<&[E]>,
+    ) -> [f64; 2] {
+        let row_weights = row_weights.map(|v| &v[rows.clone()]);
+        let weigh = Weigh { ignore_index: self.ignore_index, rows, class_weights, row_weights };
+        self.labels.map_or([0.0; 2], |labels| labels.run(weigh))
+    }
+
     /// Writes the classes of the rows from `start` on as numbers, -1 where a row is to be left out.
     #[inline(always)]
     pub(crate) fn write<E: Float>(&self, start: usize, out: &mut [E]) {
@@ -271,6 +285,35 @@ impl OnLabels for Class {
     fn run<T: Integer>(self, labels: &[T]) -> Option<usize> {
         let label = labels[self.row];
         (Some(label) != ignored(self.ignore_index)).then(|| label.index())
+    }
+}
+
+struct Weigh<'w, E> {
+    ignore_index: Option<i64>,
+    rows: Range<usize>,
+    class_weights: Option<&'w [E]>,
+    /// Of these rows.
+    row_weights: Option<&'w [E]>,
+}
+
+impl<E: Float> OnLabels for Weigh<'_, E> {
+    type Out = [f64; 2];
+
+    fn run<T: Integer>(self, labels: &[T]) -> [f64; 2] {
+        let labels = &labels[self.rows];
+        let ignored = ignored::<T>(self.ignore_index);
+        let (mut weight, mut row_weight) = (0.0, 0.0);
+        for (row, label) in labels.iter().enumerate() {
+            // No branch on what differs from row to row: a sum of weights is no -0, so that adding 0 changes nothing.
+            let (class, count) = match Some(*label) == ignored {
+                true => (0, 0.0),
+                false => (label.index(), 1.0),
+            };
+            let v = count * self.row_weights.map_or(1.0, |v| v[row].to_f64());
+            weight += v * self.class_weights.map_or(1.0, |w| w[class].to_f64());
+            row_weight += v;
+        }
+        [weight, row_weight]
     }
 }
 

@@ -1,28 +1,46 @@
 //! Rows of two classes have passes of their own: the same bits as the passes of any number of classes, which rows
-//! with a weight of 1 take, and rows with something between them.
+//! with something between them take.
 
 use common::{Num, Random, bits, paths};
 use xent::{CrossEntropy, Exec, Path, Reduction, Rows, RowsMut};
 
 mod common;
 
-/// How a call goes: with the weight of 1, in place, with rows so far apart.
+/// How a call goes: with weights of the rows or of the classes, in place, with rows so far apart.
 #[derive(Clone, Copy, Debug)]
 struct Way {
     path: Path,
-    weight: bool,
+    row_weights: bool,
+    class_weights: bool,
     in_place: bool,
     stride: usize,
 }
 
-/// The bits of the loss, of the losses and of the gradient.
-fn run<T: Num>(logits: &[T], labels: &[i64], scale: f64, way: Way) -> (u64, Vec<u64>, Vec<u64>) {
+impl Way {
+    const PLAIN: Way = Way {
+        path: Path::Scalar,
+        row_weights: false,
+        class_weights: false,
+        in_place: false,
+        stride: 2,
+    };
+}
+
+/// The bits of the loss, of the losses, of the gradient, and of the losses and the gradient with an upstream gradient.
+fn run<T: Num>(
+    (logits, labels): (&[T], &[i64]),
+    (row_weights, class_weights, upstream): (&[T], &[T], &[T]),
+    scale: f64,
+    way: Way,
+) -> (u64, [Vec<u64>; 4]) {
     let rows = labels.len();
-    let ones = vec![T::of(1.0); rows];
     let mut loss = CrossEntropy::new().scale(scale).ignore_index(-100);
     loss = loss.reduction(Reduction::Sum).path(way.path).threads(1);
-    if way.weight {
-        loss = loss.row_weights(&ones);
+    if way.row_weights {
+        loss = loss.row_weights(row_weights);
+    }
+    if way.class_weights {
+        loss = loss.class_weights(class_weights);
     }
     let mut apart = vec![T::of(0.0); rows * way.stride];
     for (to, from) in apart.chunks_exact_mut(way.stride).zip(logits.chunks_exact(2)) {
@@ -32,6 +50,13 @@ fn run<T: Num>(logits: &[T], labels: &[i64], scale: f64, way: Way) -> (u64, Vec<
     let mut losses = vec![T::of(7.0); rows];
     let total = loss.loss(source, labels).unwrap();
     loss.losses(source, labels, &mut losses).unwrap();
+    let without_gaps = |matrix: &[T]| -> Vec<u64> {
+        matrix.chunks_exact(way.stride).flat_map(|row| bits(&row[..2])).collect()
+    };
+    let mut of_upstream = vec![T::of(7.0); rows * way.stride];
+    let target = RowsMut::with_stride(&mut of_upstream, rows, 2, way.stride).unwrap();
+    let mut losses_again = vec![T::of(7.0); rows];
+    loss.losses_and_gradient(source, labels, Some(upstream), &mut losses_again, target).unwrap();
     let mut gradient = vec![T::of(7.0); rows * way.stride];
     let again = if way.in_place {
         gradient.copy_from_slice(&apart);
@@ -42,9 +67,8 @@ fn run<T: Num>(logits: &[T], labels: &[i64], scale: f64, way: Way) -> (u64, Vec<
         loss.loss_and_gradient(source, labels, target).unwrap()
     };
     assert_eq!(total.to_bits(), again.to_bits(), "{way:?}");
-    let gradient: Vec<T> =
-        gradient.chunks_exact(way.stride).flat_map(|row| &row[..2]).copied().collect();
-    (total.to_bits(), bits(&losses), bits(&gradient))
+    let (gradient, of_upstream) = (without_gaps(&gradient), without_gaps(&of_upstream));
+    (total.to_bits(), [bits(&losses), gradient, bits(&losses_again), of_upstream])
 }
 
 /// Logits of every size, some rows with a number that is not finite, and some that do not count.
@@ -77,25 +101,44 @@ fn inputs<T: Num>(random: &mut Random, rows: usize, odd: u64) -> (Vec<T>, Vec<i6
     (logits, labels)
 }
 
+/// A row may weigh nothing, with either sign, or so much that its gradient is no number.
+fn weights<T: Num>(random: &mut Random, rows: usize) -> Vec<T> {
+    let of = [0.5, 3.0, 1.0, 0.0, -0.0, 1e-30, 1e30].map(T::of);
+    (0..rows).map(|_| of[random.below(7) as usize]).collect()
+}
+
 fn same_as_any_number_of_classes<T: Num>() {
     let mut random = Random(2);
     for rows in [1, 15, 16, 31, 32, 33, 100, 255, 256, 257, 300, 700] {
         for odd in [0, 3, 200] {
             let (logits, labels) = inputs::<T>(&mut random, rows, odd);
+            let row_weights = weights::<T>(&mut random, rows);
+            let mut upstream: Vec<T> = (0..rows).map(|_| T::of(random.normal::<f64>())).collect();
+            if odd == 3 {
+                upstream[rows / 2] = T::POS_INF;
+                upstream[rows - 1] = T::QUIET_NAN;
+            }
+            let weights = (&row_weights[..], &[T::of(0.25), T::of(3.0)][..], &upstream[..]);
             for scale in [1.0, 0.37, 1e30] {
-                let way = Way { path: Path::Scalar, weight: true, in_place: false, stride: 2 };
-                let expected = run(&logits, &labels, scale, way);
-                for path in paths() {
-                    for (weight, in_place, stride) in
-                        [(true, false, 2), (false, false, 2), (false, true, 2), (false, false, 3)]
-                    {
-                        let way = Way { path, weight, in_place, stride };
-                        let actual = run(&logits, &labels, scale, way);
-                        let what =
-                            format!("{} {rows} rows, 1 in {odd} odd, {scale}: {way:?}", T::NAME);
-                        assert_eq!(actual.0, expected.0, "loss of {what}");
-                        assert_eq!(actual.1, expected.1, "losses of {what}");
-                        assert_eq!(actual.2, expected.2, "gradient of {what}");
+                for (row_weights, class_weights) in
+                    [(false, false), (true, false), (false, true), (true, true)]
+                {
+                    let way = Way { row_weights, class_weights, ..Way::PLAIN };
+                    let gaps = Way { stride: 3, ..way };
+                    let expected = run((&logits, &labels), weights, scale, gaps);
+                    for path in paths() {
+                        for (in_place, stride) in [(false, 2), (true, 2), (false, 3)] {
+                            let way = Way { path, in_place, stride, ..way };
+                            let actual = run((&logits, &labels), weights, scale, way);
+                            let name = T::NAME;
+                            let what =
+                                format!("{name} {rows} rows, 1 in {odd} odd, {scale}: {way:?}");
+                            assert_eq!(actual.0, expected.0, "loss of {what}");
+                            for i in 0..4 {
+                                let of = ["losses", "gradient", "losses", "upstream"][i];
+                                assert_eq!(actual.1[i], expected.1[i], "{of} of {what}");
+                            }
+                        }
                     }
                 }
             }
@@ -144,7 +187,7 @@ fn functions_are_the_same_as_of_rows_apart<T: Num>() {
     for rows in [1, 15, 16, 31, 32, 33, 100, 255, 256, 257, 300, 700] {
         for odd in [0, 3, 200] {
             let (logits, _) = inputs::<T>(&mut random, rows, odd);
-            let way = Way { path: Path::Scalar, weight: false, in_place: false, stride: 3 };
+            let way = Way { stride: 3, ..Way::PLAIN };
             let expected = functions(&logits, way);
             for path in paths() {
                 for (in_place, stride) in [(false, 2), (true, 2), (true, 3)] {

@@ -105,14 +105,7 @@ pub(super) fn weigh<T: Element>(
     let mut start = 0;
     while start < rows {
         let end = rows.min(start + leaf);
-        let (mut weight, mut row_weight) = (0.0, 0.0);
-        for row in start..end {
-            if let Some(y) = targets.class(row) {
-                let v = row_weights.map_or(1.0, |v| v[row].to_f64());
-                weight += v * class_weights.map_or(1.0, |w| w[y].to_f64());
-                row_weight += v;
-            }
-        }
+        let [weight, row_weight] = targets.weigh(start..end, class_weights, row_weights);
         of_classes.add(weight);
         of_rows.add(row_weight);
         start = end;

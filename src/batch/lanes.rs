@@ -163,11 +163,16 @@ impl<E: Float> Recipe<'_, E> {
         (losses, lanes)
     }
 
-    /// Whether a row's loss is its negative log-likelihood and nothing else.
-    pub(super) fn is_plain(&self) -> bool {
+    /// Whether a row's loss is its negative log-likelihood, weighed or not.
+    pub(super) fn is_likelihood(&self) -> bool {
         let one_hot =
             matches!(self.loss, Sparse::CrossEntropy(masses) if masses == Masses::ONE_HOT);
-        one_hot && self.class_weights.is_none() && self.z_loss == 0.0
+        one_hot && self.z_loss == 0.0
+    }
+
+    /// The same without class weights.
+    fn is_plain(&self) -> bool {
+        self.is_likelihood() && self.class_weights.is_none()
     }
 
     /// The losses and z-losses of a register of rows; `lanes` takes what their gradients are made of, if they are
