@@ -352,6 +352,7 @@ impl Report {
         self.cross_entropy(&format!("{} 1x50257 Normal", T::NAME), &vocabulary);
         for (kind, rows, classes) in [
             (Kind::Normal, 1100, 7),
+            (Kind::Normal, 70, 100),
             (Kind::Mixed, 48, 10),
             (Kind::Mixed, 48, 33),
             (Kind::Mixed, 16, 2100),
