@@ -4,6 +4,7 @@ use crate::bare::{Bare, Second, Way};
 use crate::common::{HalfAPageOff, Maximum, Random, Real};
 use crate::family::Extra;
 use crate::ops::Op;
+use crate::pool;
 use crate::ports::{self, Exps};
 use xent::oracle::{self, DoubleDouble};
 use xent::{Element, Exec, Rows, RowsMut};
@@ -100,7 +101,7 @@ impl<T: Number> Data<T> {
         let forward = match op {
             Op::LogSoftmaxBackward => Exec::log_softmax,
             Op::SoftmaxBackward => Exec::softmax,
-            Op::CrossEntropyGradientInPlace => return self.refill(),
+            Op::CrossEntropyGradientInPlace => return self.refill(1),
             Op::Family(_) => {
                 self.extra = Some(Extra::new(self.rows, self.classes));
                 return;
@@ -115,9 +116,9 @@ impl<T: Number> Data<T> {
         self.forward = out;
     }
 
-    /// Puts the logits where the gradient in place finds them.
-    pub fn refill(&mut self) {
-        self.out.copy_from_slice(&self.logits);
+    /// Puts the logits where the gradient in place finds them, on so many threads.
+    pub fn refill(&mut self, threads: usize) {
+        pool::copy(&self.logits, &mut self.out, threads);
     }
 
     pub fn rows<'a>(&self, buffer: &'a [T]) -> Rows<'a, T> {

@@ -253,7 +253,13 @@ fn time_here<T: Number>(data: &mut Data<T>, op: Op, contender: Contender, calls:
     if op.in_place() && contender != Contender::Ruler {
         let mut total = Duration::ZERO;
         for _ in 0..calls {
-            data.refill();
+            match contender {
+                Contender::AllThreads(_) => data.refill(pool::threads()),
+                Contender::FromOutside(_) => {
+                    pool::from_outside(|| data.refill(pool::threads()));
+                }
+                _ => data.refill(1),
+            }
             let start = Instant::now();
             black_box(call(black_box(data), op, contender));
             total += start.elapsed();

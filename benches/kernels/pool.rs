@@ -38,6 +38,18 @@ pub fn from_outside<R: Send>(call: impl FnOnce() -> R + Send) -> R {
     others().install(call)
 }
 
+/// Copies in so many parts, for the threads of the pool that calls: what each of them will read is in its own caches then, and
+/// none has fallen asleep meanwhile.
+pub fn copy<T: Copy + Send + Sync>(from: &[T], to: &mut [T], parts: usize) {
+    if parts < 2 {
+        return to.copy_from_slice(from);
+    }
+    let first = parts / 2;
+    let middle = from.len() / parts * first;
+    let ((from0, from1), (to0, to1)) = (from.split_at(middle), to.split_at_mut(middle));
+    rayon::join(|| copy(from0, to0, first), || copy(from1, to1, parts - first));
+}
+
 /// Runs on a thread that is in no pool.
 pub fn on_a_stranger<R: Send>(f: impl FnOnce() -> R + Send) -> R {
     std::thread::scope(|scope| scope.spawn(f).join().expect("what is timed does not panic"))
