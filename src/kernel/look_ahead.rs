@@ -7,7 +7,7 @@ use crate::view::Rows;
 use crate::walk;
 
 /// Bytes of the smallest first-level cache there is.
-const FIRST_LEVEL: usize = 32 << 10;
+pub(super) const FIRST_LEVEL: usize = 32 << 10;
 
 /// Bytes that are asked for ahead of their use. Half of it is too late past a core's own cache, twice of it too much for the
 /// first-level cache.
@@ -23,8 +23,8 @@ pub(super) const TWO_ROWS: usize = FIRST_LEVEL / 2;
 /// less time than if each row is looked at in its turn, of 4096 a tenth more).
 pub(super) const TWO_ROWS_AND_TARGET: usize = 3 * FIRST_LEVEL / 8;
 
-/// The same where the target before that is read again.
-pub(super) const TWO_ROWS_AND_TARGETS: usize = FIRST_LEVEL / 4;
+/// The same where the target is read again once it is done.
+pub(super) const TWO_ROWS_AND_TARGETS: usize = 5 * FIRST_LEVEL / 16;
 
 /// When the largest logit of the next row is looked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
