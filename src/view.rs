@@ -417,6 +417,7 @@ impl<'a, T> RowIo<'a, T> {
             }
         }
     }
+
     /// What was written, to be written over.
     pub(crate) fn into_target(self) -> RowIo<'a, T> {
         match self {

@@ -8,7 +8,7 @@ mod common;
 
 use common::{Args, Call, Matrix, Num, Random, bits, calls, paths};
 use core::fmt::Write;
-use xent::{CrossEntropy, Divergence, Exec, Path, Reduction, math};
+use xent::{BinaryCrossEntropy, CrossEntropy, Divergence, Exec, Path, Reduction, Rows, math};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fingerprints.txt");
 const HEADER: &str = "# op type rows x classes input hash of the output's bits; rewritten by \
@@ -311,6 +311,17 @@ impl Report {
         }
     }
 
+    /// The order in which the losses of elements are added up.
+    fn binary<T: Num>(&mut self, rows: usize, classes: usize) {
+        let case = format!("{} {rows}x{classes} Normal", T::NAME);
+        let Input { logits, .. } = input::<T>(Kind::Normal, rows, classes);
+        let targets: Vec<T> = (0..rows * classes).map(|i| T::of((i % 3) as f64 / 2.0)).collect();
+        let targets = Rows::new(&targets, classes).expect("rows");
+        let loss = BinaryCrossEntropy::new().path(self.path).threads(1);
+        let total = loss.loss(logits.view(), targets).expect("a loss");
+        self.line(&case, "binary_loss", &[total.to_bits()], 8);
+    }
+
     /// From targets that are distributions: those of [`Self::family`] are any numbers.
     fn divergence<T: Num>(&mut self, rows: usize, classes: usize) {
         let case = format!("{} {rows}x{classes} Normal", T::NAME);
@@ -361,6 +372,10 @@ impl Report {
         }
         for classes in [10, 200, 1000, 2100] {
             self.divergence::<T>(5, classes);
+        }
+        // Rows side by side up to a tile, and tiles of a row.
+        for (rows, classes) in [(900, 7), (300, 100), (9, 1500), (5, 5000)] {
+            self.binary::<T>(rows, classes);
         }
     }
 }

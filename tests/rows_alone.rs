@@ -30,7 +30,7 @@ fn loss<'a, T: Num>(exec: Exec) -> CrossEntropy<'a, T> {
     CrossEntropy::new().ignore_index(IGNORED).exec(exec)
 }
 
-fn calls<T: Num>() -> [(&'static str, Call<T>); 8] {
+fn calls<T: Num>() -> [(&'static str, Call<T>); 9] {
     [
         ("losses", |exec, x, c, y, _, each| {
             loss(exec).losses(rows(x, c), y, each).expect("losses");
@@ -54,6 +54,10 @@ fn calls<T: Num>() -> [(&'static str, Call<T>); 8] {
         ("log-softmax", |exec, x, c, _, to, _| {
             exec.log_softmax(rows(x, c), out(to, c)).expect("log-softmax");
         }),
+        ("log-softmax in place", |exec, x, c, _, to, _| {
+            to.copy_from_slice(x);
+            exec.log_softmax_in_place(out(to, c)).expect("in place");
+        }),
         ("softmax", |exec, x, c, _, to, _| {
             exec.softmax(rows(x, c), out(to, c)).expect("softmax");
         }),
@@ -66,7 +70,7 @@ fn calls<T: Num>() -> [(&'static str, Call<T>); 8] {
 
 fn beside_neighbours<T: Num>() {
     // The next row is looked at before this one, beside it, or in its own turn.
-    for classes in [140, 300, 700, 1030, 1700, 2100] {
+    for classes in [140, 300, 700, 1030, 1700, 2100, 4200] {
         let mut random = Random(classes as u64);
         let stride = classes + GAP;
         let mut x = vec![T::of(0.0); ROWS * stride - GAP];
@@ -80,6 +84,11 @@ fn beside_neighbours<T: Num>() {
         x[17 * stride + 5] = T::of(f64::NAN);
         x[18 * stride..][..classes].fill(T::NEG_INF);
         x[33 * stride + 7] = T::POS_INF;
+        // Rows whose sum is 1, the largest logit 0 of either sign.
+        for (row, top) in [(21, 0.0), (22, -0.0)] {
+            x[row * stride..][..classes].fill(T::of(-200.0));
+            x[row * stride + 9] = T::of(top);
+        }
         let label = |random: &mut Random| match random.below(3) {
             0 => IGNORED,
             _ => random.below(classes as u64) as i64,

@@ -6,12 +6,15 @@ use xent::{CrossEntropy, Exec, Path, Reduction, Rows, RowsMut};
 
 mod common;
 
-/// How a call goes: with weights of the rows or of the classes, in place, with rows so far apart.
+/// How a call goes: with weights of the rows or of the classes, the upstream gradient of the mean or the sum, in place, with
+/// rows so far apart.
 #[derive(Clone, Copy, Debug)]
 struct Way {
     path: Path,
     row_weights: bool,
     class_weights: bool,
+    reduction: Reduction,
+    upstream: f64,
     in_place: bool,
     stride: usize,
 }
@@ -21,6 +24,8 @@ impl Way {
         path: Path::Scalar,
         row_weights: false,
         class_weights: false,
+        reduction: Reduction::Sum,
+        upstream: 1.0,
         in_place: false,
         stride: 2,
     };
@@ -35,7 +40,7 @@ fn run<T: Num>(
 ) -> (u64, [Vec<u64>; 4]) {
     let rows = labels.len();
     let mut loss = CrossEntropy::new().scale(scale).ignore_index(-100);
-    loss = loss.reduction(Reduction::Sum).path(way.path).threads(1);
+    loss = loss.reduction(way.reduction).upstream(way.upstream).path(way.path).threads(1);
     if way.row_weights {
         loss = loss.row_weights(row_weights);
     }
@@ -53,10 +58,14 @@ fn run<T: Num>(
     let without_gaps = |matrix: &[T]| -> Vec<u64> {
         matrix.chunks_exact(way.stride).flat_map(|row| bits(&row[..2])).collect()
     };
-    let mut of_upstream = vec![T::of(7.0); rows * way.stride];
+    let mut of_upstream = if way.in_place { apart.clone() } else { vec![T::of(7.0); apart.len()] };
     let target = RowsMut::with_stride(&mut of_upstream, rows, 2, way.stride).unwrap();
     let mut losses_again = vec![T::of(7.0); rows];
-    loss.losses_and_gradient(source, labels, Some(upstream), &mut losses_again, target).unwrap();
+    let (given, each) = (Some(upstream), &mut losses_again[..]);
+    match way.in_place {
+        true => loss.losses_and_gradient_in_place(target, labels, given, each).unwrap(),
+        false => loss.losses_and_gradient(source, labels, given, each, target).unwrap(),
+    }
     let mut gradient = vec![T::of(7.0); rows * way.stride];
     let again = if way.in_place {
         gradient.copy_from_slice(&apart);
@@ -118,12 +127,19 @@ fn same_as_any_number_of_classes<T: Num>() {
                 upstream[rows / 2] = T::POS_INF;
                 upstream[rows - 1] = T::QUIET_NAN;
             }
-            let weights = (&row_weights[..], &[T::of(0.25), T::of(3.0)][..], &upstream[..]);
+            let class_weights = [T::of(if odd == 3 { 0.0 } else { 0.25 }), T::of(3.0)];
+            let weights = (&row_weights[..], &class_weights[..], &upstream[..]);
             for scale in [1.0, 0.37, 1e30] {
-                for (row_weights, class_weights) in
-                    [(false, false), (true, false), (false, true), (true, true)]
-                {
-                    let way = Way { row_weights, class_weights, ..Way::PLAIN };
+                let ways = [
+                    Way::PLAIN,
+                    // A gradient of -0: of so small a number, too.
+                    Way { upstream: -0.0, ..Way::PLAIN },
+                    Way { upstream: -1e-60, reduction: Reduction::Mean, ..Way::PLAIN },
+                    Way { row_weights: true, upstream: -0.0, ..Way::PLAIN },
+                    Way { class_weights: true, reduction: Reduction::Mean, ..Way::PLAIN },
+                    Way { row_weights: true, class_weights: true, ..Way::PLAIN },
+                ];
+                for way in ways {
                     let gaps = Way { stride: 3, ..way };
                     let expected = run((&logits, &labels), weights, scale, gaps);
                     for path in paths() {

@@ -38,8 +38,8 @@ pub fn from_outside<R: Send>(call: impl FnOnce() -> R + Send) -> R {
     others().install(call)
 }
 
-/// Copies in so many parts, for the threads of the pool that calls: what each of them will read is in its own caches then, and
-/// none has fallen asleep meanwhile.
+/// Copies in so many parts, for the threads of the pool that calls: what they will read is in their caches then, and none has
+/// fallen asleep meanwhile.
 pub fn copy<T: Copy + Send + Sync>(from: &[T], to: &mut [T], parts: usize) {
     if parts < 2 {
         return to.copy_from_slice(from);

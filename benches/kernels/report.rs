@@ -342,8 +342,8 @@ impl Report {
 const BUFFERS: &str = "
 Medians of a warm run: buffers of the caller, the same in every call, touched before; the output's
 place in its page is half a page from the input's. What does not fit a cache comes from the one below
-it or from memory each time; in place the logits are put back before each call, untimed. `~`: the middle half of the samples is wider than a tenth of the median;
-something else used the machine.
+it or from memory each time; in place the logits are put back before each call, untimed. `~`: the
+middle half of the samples is wider than a tenth of the median; something else used the machine.
 ";
 
 const BEST: &str =

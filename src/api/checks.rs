@@ -34,12 +34,7 @@ pub(super) fn weights<T: Element>(
     what: &'static str,
     weights: &[T],
 ) -> Result<(), Error> {
-    if T::are_weights(token, AreWeights(weights)) {
-        return Ok(());
-    }
-    let good = |w: &T| (0.0..f64::INFINITY).contains(&w.to_f64());
-    let index = weights.iter().position(|w| !good(w)).unwrap_or(0);
-    Err(Error::InvalidWeight { what, index, value: weights[index].to_f64() })
+    matrix_of_weights(token, what, Rows::packed(weights, weights.len().max(1)))
 }
 
 /// The same of a matrix; the index is that in the row.
@@ -48,13 +43,16 @@ pub(super) fn matrix_of_weights<T: Element>(
     what: &'static str,
     matrix: Rows<'_, T>,
 ) -> Result<(), Error> {
-    let rows = matrix.rows();
-    // Short rows one by one would take longer than the loss.
-    let all = matrix.run(0..rows);
-    if all.is_some_and(|all| T::are_weights(token, AreWeights(all))) {
+    if T::are_weights(token, AreWeights(matrix)) {
         return Ok(());
     }
-    (0..rows).try_for_each(|row| weights(token, what, matrix.row(row)))
+    let bad = |w: &T| !(0.0..f64::INFINITY).contains(&w.to_f64());
+    for row in (0..matrix.rows()).map(|row| matrix.row(row)) {
+        if let Some(index) = row.iter().position(bad) {
+            return Err(Error::InvalidWeight { what, index, value: row[index].to_f64() });
+        }
+    }
+    Ok(())
 }
 
 /// Refuses an option that is not in its range.

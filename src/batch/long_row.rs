@@ -2,7 +2,7 @@
 //!
 //! Between the two passes over a row that becomes its gradient the exponentials are kept in the target: scaling them
 //! is faster than to compute them again, in any cache. Past the caches they are computed again: what is written goes to
-//! memory once, then.
+//! memory once, then. Log-softmax, which wants no exponentials, keeps the logits there.
 
 use super::logit_map::{CapRoom, LogitMap, RowGradient, masses};
 use super::room::Room;
@@ -29,13 +29,14 @@ pub(crate) fn stats<E: Float>(
     stats_of_part(StatsOfPart { token, logits, row, leaves, start: 0, ask, tops: None }, parts)
 }
 
-/// The same; leaves the logits in their target.
+/// The same of all classes; leaves the logits in their target.
 pub(crate) fn stats_and_copy<E: Float>(
     token: Token,
     io: RowIo<'_, E>,
     ask: Ask<'_, E>,
     parts: usize,
 ) -> Stats {
+    debug_assert!(ask.is_plain());
     let (row, leaves, logits) = (Tiles::Into(io), Logits, &LogitMap::PLAIN);
     stats_of_part(StatsOfPart { token, logits, row, leaves, start: 0, ask, tops: None }, parts)
 }

@@ -105,7 +105,7 @@ impl<E: Float> SumJob for PointwiseJob<'_, E> {
     fn run(&mut self, rows: Range<usize>, _: usize, rooms: &mut Self::Rooms) -> [f64; SUMS] {
         // Side by side as many rows as are no more than a tile: one by one each would take 60 ns besides its elements.
         let together = match self.row_losses {
-            None => (E::TILE / self.targets.classes()).max(1),
+            None => (E::TILE / self.targets.classes()).min(rows.len()).max(1),
             Some(_) => 1,
         };
         [self.each_run(rows, together, rooms), 0.0, 0.0]

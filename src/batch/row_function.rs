@@ -146,7 +146,7 @@ pub enum Map {
     Softmax,
 }
 
-/// Rows whose logarithms side by side take longer than one by one.
+/// At most so many rows are quicker one by one than with their logarithms side by side.
 const FEW_ROWS: usize = 3;
 
 /// Bytes of a row from which on its logarithm is little beside the rest.
@@ -219,8 +219,9 @@ impl<E: Float> MapJob<'_, E> {
     /// not be read again, and the logarithms of many short rows are quicker side by side.
     fn one_by_one(&self) -> bool {
         let ((rows, classes), Traffic { far, past_caches, .. }) = (self.io.shape(), self.traffic);
-        let are_long = classes * size_of::<E>() >= LONG_ROW;
-        classes <= E::TILE && !past_caches && (rows <= FEW_ROWS || far && are_long)
+        let is_tile = classes <= E::TILE;
+        let are_long = is_tile && classes * size_of::<E>() >= LONG_ROW;
+        is_tile && !past_caches && (rows <= FEW_ROWS || far && are_long)
     }
 
     fn log_softmax(&mut self, rows: Range<usize>, parts: usize, read: &mut ReadRows<E>) {
@@ -229,7 +230,7 @@ impl<E: Float> MapJob<'_, E> {
         self.ask_for_shared_lines(rows.clone());
         let source = self.io.source();
         if source.classes() > E::TILE {
-            return self.log_softmax_of_tiles(rows.start, parts, read);
+            return self.log_softmax_of_tiles(rows.start, parts);
         }
         let far = match writes {
             Writes::Plain => traffic.far_target(&self.io),
@@ -242,7 +243,7 @@ impl<E: Float> MapJob<'_, E> {
 
     /// Of a row of several tiles. What is not written past the caches is written beside the exponentials first, where there is
     /// time to wait for its cache lines: a copy of the logits.
-    fn log_softmax_of_tiles(&mut self, row: usize, parts: usize, read: &mut ReadRows<E>) {
+    fn log_softmax_of_tiles(&mut self, row: usize, parts: usize) {
         let MapJob { token, traffic: Traffic { past_caches, from_memory, .. }, .. } = *self;
         let writes = Writes::past(past_caches);
         let ask = Ask { from_memory, ..Ask::PLAIN };
@@ -258,9 +259,9 @@ impl<E: Float> MapJob<'_, E> {
             io.target().fill(E::NAN);
             return;
         }
-        read.log_sums[0] = stats.sum;
-        token.run(Ln(&mut read.log_sums, 1));
-        let (max, log_sum) = (E::from_f64(stats.max), E::from_f64(read.log_sums[0]));
+        let log_sums = &mut [stats.sum; TOGETHER];
+        token.run(Ln(log_sums, 1));
+        let (max, log_sum) = (E::from_f64(stats.max), log_sums[0]);
         long_row::map(parts, io, |io, _| {
             token.run(LogProb { io, max, log_sum, writes });
             // It may be another thread that did this.

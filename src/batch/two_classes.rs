@@ -5,7 +5,8 @@
 //! [blocks](super::few_sparse), which take the rest: logits that are not finite, and what is less than a virtual vector.
 //!
 //! Each step goes through many rows before the next. A loop of a few turns would be unrolled, and all of its
-//! constants read again in each of them. With its gradient a row takes 20 instructions (AVX2, `f32`), without it 16.
+//! constants read again in each of them. With its gradient a row without a weight takes 20 instructions
+//! (AVX2, `f32`), without it 16.
 //! The profile (AVX-512, with the gradient): a third of the time for the leads and their exponentials, a fifth for the
 //! logarithms, a fifth for the gradient and its division, an eighth for the losses and their sum.
 
@@ -53,7 +54,7 @@ impl<E: Float> SparseJob<'_, E> {
         let token = self.token;
         let mut losses = KeptSum::new();
         let of_class = self.recipe.class_weights.is_some();
-        // Whether some rows have weights, or do not count.
+        // Whether rows may have weights, or may not count: after the first that are not plain, any.
         let mut weighs = of_class || self.row_weights.is_some() || self.upstream.is_some();
         let mut start = rows.start;
         loop {
@@ -122,11 +123,12 @@ impl<E: Float> SparseJob<'_, E> {
         let logits = self.pass.logits();
         let Some(close) = logits.run(rows.clone()) else { return false };
         let weights = &RowWeights {
-            of_classes: self.recipe.class_weights.map_or([E::ONE; 2], |w| [w[0], w[1]]),
+            of_classes: self.recipe.class_weights.map(|w| [w[0], w[1]]),
             of_rows: self.row_weights.map(|v| &v[rows.clone()]),
             upstream: self.upstream.map(|g| &g[rows.clone()]),
         };
-        if !pairs.read::<_, WEIGHS>(l, close, (&self.targets, rows.start), weights) {
+        let gradient = matches!(self.pass, Pass::Gradient(_));
+        if !pairs.read::<_, WEIGHS>(l, close, (&self.targets, rows.start), weights, gradient) {
             return false;
         }
         if let Pass::Gradient(io) = &mut self.pass {
@@ -152,7 +154,7 @@ pub(super) struct Factors<E> {
 
 /// What is known of single rows besides logits and labels: 1 where there is nothing.
 struct RowWeights<'a, E> {
-    of_classes: [E; 2],
+    of_classes: Option<[E; 2]>,
     of_rows: Option<&'a [E]>,
     upstream: Option<&'a [E]>,
 }
@@ -161,7 +163,7 @@ impl<E: Float> RowWeights<'_, E> {
     /// The weights of the labels.
     #[inline(always)]
     fn of_labels<R: Lanes<E>>(&self, r: R, labels: R::V) -> R::V {
-        let [first, second] = self.of_classes;
+        let [first, second] = self.of_classes.unwrap_or([E::ONE; 2]);
         r.select_eq(labels, r.splat(E::ZERO), r.splat(first), r.splat(second))
     }
 
@@ -172,6 +174,14 @@ impl<E: Float> RowWeights<'_, E> {
             Some(v) => r.load(&v[at..][..R::LANES]),
             None => r.splat(E::ONE),
         }
+    }
+
+    /// What the products of weights are added to, in any loss: +0 if there are some; -0 is nothing in any sum.
+    #[inline(always)]
+    fn nothing(&self) -> E {
+        let are_given =
+            self.of_classes.is_some() || self.of_rows.is_some() || self.upstream.is_some();
+        if are_given { E::ZERO } else { E::MINUS_ZERO }
     }
 
     /// What their gradients are multiplied by.
@@ -219,6 +229,7 @@ impl<'r, E: Float> Pairs<'r, E> {
         logits: &[E],
         (targets, start): (&Targets<'_>, usize),
         weights: &RowWeights<'_, E>,
+        gradient: bool,
     ) -> bool {
         let r = l.register().register();
         let n = logits.len() / 2;
@@ -237,9 +248,11 @@ impl<'r, E: Float> Pairs<'r, E> {
             let sign = r.sub(r.mul(two, label), one);
             let lead = r.mul(scale, r.mul(r.sub(second, first), sign));
             let lead = if WEIGHS {
-                let outer = weights.of_gradients(r, at, self.factors.outer);
-                let coefficient = r.mul(outer, weights.of_labels(r, label));
-                distances = r.add(distances, nll::distance(r, coefficient));
+                if gradient {
+                    let outer = weights.of_gradients(r, at, self.factors.outer);
+                    let coefficient = r.mul(outer, weights.of_labels(r, label));
+                    distances = r.add(distances, nll::distance(r, coefficient));
+                }
                 r.select_lt(label, zero, zero, lead)
             } else {
                 lowest = r.min(lowest, label);
@@ -288,7 +301,7 @@ impl<'r, E: Float> Pairs<'r, E> {
             let (other, own) = if WEIGHS {
                 let outer = weights.of_gradients(r, at, self.factors.outer);
                 let weight = weights.of_labels(r, label);
-                let other = r.mul(r.mul_add(outer, weight, zero), of_factor);
+                let other = r.mul(r.mul_add(outer, weight, r.splat(weights.nothing())), of_factor);
                 let own = r.mul_add(outer, r.sub(zero, r.mul(weight, of_label)), zero);
                 let other = r.select_lt(label, zero, zero, other);
                 (other, r.select_lt(label, zero, zero, own))

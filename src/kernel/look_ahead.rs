@@ -16,7 +16,8 @@ const AHEAD: usize = FIRST_LEVEL / 4;
 /// Blocks of a sum of which a row must have more for the next row to be read beside it: in fewer there is no time.
 const FEW_BLOCKS: usize = 4;
 
-/// Bytes of the longest row that is looked at beside the sum of the one before it: two of them are in the first-level cache.
+/// Bytes of the longest row that is looked at beside the sum of the one before it: two of them and the target of one are in the
+/// first-level cache, or next to it.
 pub(super) const TWO_ROWS: usize = FIRST_LEVEL / 2;
 
 /// The same where the target of the sum comes from afar, too (AVX-512 on a Zen 5, gradient of 16 MB: of 3000 classes a tenth
@@ -68,7 +69,8 @@ impl LookAhead {
     }
 }
 
-/// Bytes from each element to the one that is [`AHEAD`] of it in the rows.
+/// Bytes from each element to the one that is [`AHEAD`] of it in the rows; near the end of a row with a gap behind it, to
+/// somewhere in the gap.
 #[inline(always)]
 pub(crate) fn ahead<E: Float>(rows: Rows<'_, E>) -> usize {
     let bytes = rows.classes().max(1) * size_of::<E>();

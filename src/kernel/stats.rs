@@ -125,7 +125,7 @@ pub(crate) struct Ask<'a, E> {
 impl<E: Float> Ask<'_, E> {
     /// Whether nothing is asked for but the sum, of all classes.
     #[inline(always)]
-    pub(super) fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         let Ask { excluded, scale, moments, spread, .. } = self;
         let is_sum = *moments == Moments::None && matches!(spread, Spread::Off);
         is_sum && *scale == E::ONE && excluded.is_none()
