@@ -220,7 +220,7 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
             let [sum, first] = walk::totals(l, sums);
             return (Stats { sum, moments: [0.0 - first, 0.0], ..frame.stats }, argmax);
         }
-        let sum = frame.sum_into(l, Exponentials, ask.scale, &exp, io, ahead);
+        let sum = frame.sum_into(l, ask.scale, &exp, (Exponentials, io), ahead);
         (Stats { sum, ..frame.stats }, argmax)
     }
 }
@@ -366,18 +366,16 @@ impl<E: Float> Frame<E> {
     pub(super) fn sum_into<L: Lanes<E>>(
         &self,
         l: L,
-        leaves: impl Leaves,
         scale: E,
         exp: &ExpTerm<Register<E, L>>,
-        io: &mut RowIo<'_, E>,
+        (leaves, io): (impl Leaves, &mut RowIo<'_, E>),
         ahead: usize,
     ) -> f64 {
         self.sum_into_and(
             l,
-            leaves,
             scale,
             exp,
-            io,
+            (leaves, io),
             Ahead::of_source(ahead),
             #[inline(always)]
             || {},
@@ -389,10 +387,9 @@ impl<E: Float> Frame<E> {
     pub(super) fn sum_into_and<L: Lanes<E>>(
         &self,
         l: L,
-        leaves: impl Leaves,
         scale: E,
         exp: &ExpTerm<Register<E, L>>,
-        io: &mut RowIo<'_, E>,
+        (leaves, io): (impl Leaves, &mut RowIo<'_, E>),
         ahead: Ahead,
         beside: impl FnMut(),
     ) -> f64 {

@@ -223,10 +223,9 @@ impl<E: Float, const FAR: bool> RowSums<E> for Kept<'_, '_, E, FAR> {
         let Turn { frame, scale, exp, ahead } = turn;
         frame.sum_into_and(
             l,
-            Exponentials,
             scale,
             exp,
-            &mut self.0.row(row),
+            (Exponentials, &mut self.0.row(row)),
             asked_for::<FAR>(ahead),
             #[inline(always)]
             || {},
@@ -248,10 +247,9 @@ impl<E: Float, const FAR: bool> RowSums<E> for Kept<'_, '_, E, FAR> {
         let mut largest = NextLargest::<_, _, 2>::of(l, x, next);
         let sum = frame.sum_into_and(
             l,
-            Exponentials,
             scale,
             exp,
-            &mut io,
+            (Exponentials, &mut io),
             asked_for::<FAR>(ahead),
             #[inline(always)]
             || largest.step(l),

@@ -76,7 +76,7 @@ impl<E: Float> Tiles<'_, E> {
         let ahead = size_of_val(self.source()) + lead;
         match self {
             Tiles::Read(x) => frame.sum(l, scale, exp, x, ahead),
-            Tiles::Into(mut io) => frame.sum_into(l, leaves, scale, exp, &mut io, ahead),
+            Tiles::Into(mut io) => frame.sum_into(l, scale, exp, (leaves, &mut io), ahead),
         }
     }
 
