@@ -113,10 +113,14 @@ const CASES: &[Case] = &[
     case("strided_gradient", Op::Strided, 64, 1_000, EXP_AND_SUM + 1.0 + MAP),
     // An exponential, a logarithm, a division, and the products with the target.
     case("binary_gradient", Op::Binary, 64, 1_000, EXP_AND_SUM + LOG - 4.0 + 9.0),
+    // Rows side by side.
+    case("hundred_classes_binary_gradient", Op::Binary, 640, 100, EXP_AND_SUM + LOG - 4.0 + 9.0),
     case("binary_focal_gradient", Op::BinaryFocal, 64, 1_000, EXP_AND_SUM + LOG - 4.0 + 14.0),
     case("kl_gradient", Op::Kl, 64, 1_000, LOG + 6.0),
     case("softmax", Op::Softmax, 64, 1_000, EXP_AND_SUM + 1.0 + MAP),
     case("log_softmax", Op::LogSoftmax, 64, 1_000, EXP_AND_SUM + MAP),
+    // Tile by tile; a copy is left beside the exponentials.
+    case("log_softmax_long", Op::LogSoftmax, 4, 16_384, EXP_AND_SUM + 1.0 + MAP),
     // One exponential and one logarithm for two classes, whose numbers are brought side by side.
     case("two_classes", Op::Loss, 8_192, 2, (EXP_AND_SUM + LOG + LABEL + 4.0) / 2.0),
     // And a division, and back.
