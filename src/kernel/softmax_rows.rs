@@ -132,11 +132,7 @@ fn of_rows<E: Float, L: Lanes<E>, F: RowMap, const FAR: bool>(
                     ahead,
                     all,
                     #[inline(always)]
-                    |x| {
-                        let down = r.sub(reference, x);
-                        let e = exp.of(r, down);
-                        (function.left(down, e), [e])
-                    },
+                    |x| of_logit(r, function, &exp, reference, x),
                     #[inline(always)]
                     || largest.step(l),
                 );
@@ -151,11 +147,7 @@ fn of_rows<E: Float, L: Lanes<E>, F: RowMap, const FAR: bool>(
                     ahead,
                     all,
                     #[inline(always)]
-                    |x| {
-                        let down = r.sub(reference, x);
-                        let e = exp.of(r, down);
-                        (function.left(down, e), [e])
-                    },
+                    |x| of_logit(r, function, &exp, reference, x),
                     #[inline(always)]
                     || {},
                 )
@@ -168,6 +160,20 @@ fn of_rows<E: Float, L: Lanes<E>, F: RowMap, const FAR: bool>(
             finish(l, function, sums_before, io.target().row(turn - 1));
         }
     }
+}
+
+/// What is left in the target of a logit, and its exponential.
+#[inline(always)]
+fn of_logit<E: Float, R: Lanes<E>, F: RowMap>(
+    r: R,
+    function: F,
+    exp: &ExpTerm<R::V>,
+    reference: R::V,
+    x: R::V,
+) -> (R::V, [R::V; 1]) {
+    let down = r.sub(reference, x);
+    let e = exp.of(r, down);
+    (function.left(down, e), [e])
 }
 
 #[inline(always)]
