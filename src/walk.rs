@@ -19,10 +19,11 @@ pub(crate) use beside::{NextLargest, map_sum_beside, sum_beside};
 pub(crate) use blocks::in_blocks;
 pub(crate) use map::padded;
 pub(crate) use map::{
-    CACHE_LINE, WORTH_ALIGNING, Writes, get, map, map_both, map_out, map_two, map2, put, written,
+    CACHE_LINE, WORTH_ALIGNING, Writes, get, map, map_both, map_out, map_two, map2, map2_out, put,
+    written,
 };
 pub(crate) use pairs::{Pair, step, sum2, sum2_in_steps};
-pub(crate) use sums::{Ahead, map_sum, map_sum_and, sum, sum_and};
+pub(crate) use sums::{Ahead, map_sum_and, sum, sum_and};
 
 use crate::elem::Float;
 use crate::isa::{Lanes, prefetch};

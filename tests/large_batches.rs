@@ -29,7 +29,7 @@ fn large<T: Num>(bytes: usize, classes: usize) {
     let mut few = vec![T::of(0.0); MANY_ENOUGH * classes];
     let view = |x| Rows::new(x, classes).expect("rows");
     type Call<T> = fn(Exec, Rows<'_, T>, &[u32], RowsMut<'_, T>);
-    let calls: [(&str, Call<T>); 5] = [
+    let calls: [(&str, Call<T>); 10] = [
         ("log_softmax", |exec, x, _, out| exec.log_softmax(x, out).expect("log_softmax")),
         ("softmax", |exec, x, _, out| exec.softmax(x, out).expect("softmax")),
         ("gradient", |exec, x, y, out| {
@@ -44,6 +44,27 @@ fn large<T: Num>(bytes: usize, classes: usize) {
         ("dense gradient", |exec, x, _, out| {
             let loss = CrossEntropy::new().reduction(Reduction::Sum).exec(exec);
             loss.loss_and_gradient(x, x, out).expect("gradient");
+        }),
+        ("smoothed dense gradient", |exec, x, _, out| {
+            let loss = CrossEntropy::new().reduction(Reduction::Sum).exec(exec);
+            loss.label_smoothing(0.125).loss_and_gradient(x, x, out).expect("gradient");
+        }),
+        ("weighted, smoothed gradient", |exec, x, y, out| {
+            let weights: Vec<T> =
+                (0..x.classes()).map(|class| T::of((class % 7) as f64 / 8.0)).collect();
+            let loss = CrossEntropy::new().reduction(Reduction::Sum).exec(exec);
+            let loss = loss.class_weights(&weights).label_smoothing(0.125);
+            loss.loss_and_gradient(x, y, out).expect("gradient");
+        }),
+        ("log_softmax_backward", |exec, x, _, out| {
+            exec.log_softmax_backward(x, x, out).expect("log_softmax_backward");
+        }),
+        ("softmax_backward", |exec, x, _, out| {
+            exec.softmax_backward(x, x, out).expect("softmax_backward");
+        }),
+        ("entropy_backward", |exec, x, y, out| {
+            let upstream: Vec<T> = y.iter().map(|y| T::of(f64::from(y % 5) - 2.0)).collect();
+            exec.entropy_backward(x, &upstream, out).expect("entropy_backward");
         }),
     ];
     for path in paths() {

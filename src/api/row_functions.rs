@@ -151,7 +151,8 @@ impl Exec {
         output: Rows<'_, T>,
         io: Io<'_, T>,
     ) -> Result<(), Error> {
-        let job = BackwardJob { token: self.token()?, backward, output, io };
+        let traffic = self.traffic::<T>(io.shape(), 1 + io.matrices());
+        let job = BackwardJob { token: self.token()?, backward, output, io, traffic };
         T::backward(self.thread_bound(), output.classes(), job);
         Ok(())
     }

@@ -105,7 +105,8 @@ impl Exec {
     fn entropy_gradient<T: Element>(self, io: Io<'_, T>, upstream: &[T]) -> Result<(), Error> {
         let (rows, classes) = io.shape();
         one_per_row("upstream", rows, upstream.len())?;
-        let job = EntropyBackwardJob { token: self.token()?, upstream, io };
+        let traffic = self.traffic::<T>(io.shape(), io.matrices());
+        let job = EntropyBackwardJob { token: self.token()?, upstream, io, traffic };
         T::entropy_backward(self.thread_bound(), classes, job);
         Ok(())
     }

@@ -138,7 +138,8 @@ impl<E: Float> DenseJob<'_, E> {
                 let others = match &mut self.pass {
                     Pass::LossOnly(rows) => logits.stats(token, rows.row(row), ask, &mut rooms.cap),
                     Pass::Gradient(io) => {
-                        rooms.between.stats((token, logits), io.row(row), ask, false, 1)
+                        let past_caches = recipe.traffic.past_caches;
+                        rooms.between.stats((token, logits), io.row(row), ask, past_caches, 1)
                     }
                 };
                 read.enter(i, of, on_top, &others);
@@ -238,7 +239,8 @@ impl<E: Float> DenseJob<'_, E> {
             let map = Gradient { factor, spread: E::from_f64(spread), weights: Some(t) };
             let max = read.rows.labels.max[i];
             let fixed = (read.tops[i].unwrap_or(0), E::from_f64(at_label));
-            let mut gradient = RowGradient { map, max, of_tiles: None, fixed, past_caches: false };
+            let past_caches = recipe.traffic.past_caches;
+            let mut gradient = RowGradient { map, max, of_tiles: None, fixed, past_caches };
             if width <= E::TILE {
                 // The masses of these rows are there still.
                 if !recipe.mass.is_target() {

@@ -1,10 +1,10 @@
 //! The backward forms of the row functions on rows of few classes, side by side: see [`few`](super::few).
 
+use super::backward::{Backward, BackwardJob, EntropyBackwardJob};
 use super::few::OfFewClasses;
 use super::few_rows_moments::{Moments, RowMoments};
 use super::planes_room::{RowRoom, planes, row_room, to_next};
 use super::room::Room;
-use super::row_function::{Backward, BackwardJob, EntropyBackwardJob};
 use crate::elem::Float;
 use crate::isa::{Kernel, Lanes, One};
 use crate::kernel::across::{ExpTerm, LaneAsk};
@@ -13,7 +13,7 @@ use crate::kernel::stats::reference;
 use crate::kernel::transpose::{from_planes, to_planes};
 use crate::kernel::{across_backward as backward, backward as rows};
 use crate::view::RowIo;
-use crate::walk::{self, get};
+use crate::walk::{self, Writes, get};
 
 /// The backward form of log-softmax or softmax.
 pub(super) struct FewBackward<'a, 'r, E: Float> {
@@ -72,7 +72,7 @@ impl<E: Float> OfFewClasses<E> for FewBackward<'_, '_, E> {
             match backward {
                 Backward::LogSoftmax => {
                     let sum = sum_of_row(One, g);
-                    rows::LogSoftmax { io, y, sum }.run(l);
+                    rows::LogSoftmax { io, y, sum, writes: Writes::Plain }.run(l);
                 }
                 Backward::Softmax => {
                     let products = &mut products.0[..g.len()];
@@ -84,7 +84,7 @@ impl<E: Float> OfFewClasses<E> for FewBackward<'_, '_, E> {
                         |g, p| l.register().mul(g, p),
                     );
                     let dot = sum_of_row(One, products);
-                    rows::Softmax { io, p: y, dot }.run(l);
+                    rows::Softmax { io, p: y, dot, writes: Writes::Plain }.run(l);
                 }
             }
         }
@@ -135,7 +135,8 @@ impl<E: Float> OfFewClasses<E> for FewEntropyBackward<'_, '_, E> {
             let RowMoments { max, sum, moments: [first, _] } = moments.of(io.source(), None, false);
             if sum > E::ZERO {
                 let (mean, factor) = (One.div(first, sum), One.div(*upstream, sum));
-                rows::Entropy { io, max: reference(max), factor, mean }.run(l);
+                let map = rows::Entropy { max: reference(max), factor, mean };
+                rows::EntropyOfLogits { map, io }.run(l);
             } else {
                 io.target().fill(E::NAN);
             }

@@ -134,6 +134,9 @@ impl<E: Float> Between<E> {
     ) {
         let len = io.source().len();
         let gradient = self.with_tops(len, gradient);
+        if mass.is_target() {
+            return self.gradient_of_part(logits, io, gradient, None, cap);
+        }
         for start in (0..len).step_by(E::TILE) {
             let end = len.min(start + E::TILE);
             let weights = masses(logits.0, mass, &t[start..end], start, room);

@@ -1,5 +1,6 @@
 //! Jobs: checked arguments as slices that split by rows, and the loop over the rows of a leaf.
 
+mod backward;
 mod calibration;
 mod dense;
 mod few;
@@ -38,12 +39,13 @@ pub use crate::kernel::elementary::{Elementwise, Function};
 pub use crate::kernel::weights::AreWeights;
 pub use crate::loss::divergence::Divergence;
 pub use crate::loss::element::Pointwise;
+pub use backward::{Backward, BackwardJob, EntropyBackwardJob};
 pub use calibration::CalibrationJob;
 pub use dense::{DenseJob, DenseRecipe};
 pub use logit_map::LogitMap;
 pub use partial_rows::PartialRowsJob;
 pub use pointwise::{PointwiseJob, PointwiseRecipe, Weights};
-pub use row_function::{Backward, BackwardJob, EntropyBackwardJob, LogSumExpJob, Map, MapJob};
+pub use row_function::{LogSumExpJob, Map, MapJob};
 pub use sparse::{Pass, Recipe, SparseJob};
 pub use statistics::RowStatistics;
 pub use strided::{StridedJob, StridedPass};

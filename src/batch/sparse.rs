@@ -582,7 +582,7 @@ impl<'a, E: Float> Recipe<'a, E> {
     ) -> (E, Stats, usize) {
         let mut io = self.logits.capped_in_target(token, io, room, slopes);
         let label = io.source()[ask.excluded.unwrap_or(0)];
-        let (others, argmax) = token.run(StatsInto { io: &mut io, ask, seek });
+        let (others, argmax) = token.run(StatsInto { io: &mut io, ask, seek, far: None });
         (label, others, argmax)
     }
 

@@ -4,7 +4,7 @@ use crate::elem::Float;
 use crate::elementary::{ExpTerm, exp};
 use crate::isa::{Kernel, Lanes};
 use crate::view::RowIo;
-use crate::walk::{self, Pair, Skip};
+use crate::walk::{self, Pair, Skip, Writes};
 
 /// `Σ g`, or `Σ g · p`: lanes in `E` inside a tile, `f64` across tiles.
 pub(crate) struct Dot<'a, E> {
@@ -52,6 +52,7 @@ pub(crate) struct LogSoftmax<'a, E> {
     pub(crate) io: RowIo<'a, E>,
     pub(crate) y: &'a [E],
     pub(crate) sum: E,
+    pub(crate) writes: Writes,
 }
 
 impl<E: Float> Kernel<E> for LogSoftmax<'_, E> {
@@ -61,10 +62,11 @@ impl<E: Float> Kernel<E> for LogSoftmax<'_, E> {
     fn run<L: Lanes<E>>(mut self, l: L) {
         let r = l.register();
         let minus_sum = r.splat(E::ZERO - self.sum);
-        walk::map2(
+        walk::map2_out(
             l,
             &mut self.io,
             self.y,
+            self.writes,
             #[inline(always)]
             |g, y| canonical(r, r.mul_add(exp(r, y), minus_sum, g)),
         );
@@ -76,6 +78,7 @@ pub(crate) struct Softmax<'a, E> {
     pub(crate) io: RowIo<'a, E>,
     pub(crate) p: &'a [E],
     pub(crate) dot: E,
+    pub(crate) writes: Writes,
 }
 
 impl<E: Float> Kernel<E> for Softmax<'_, E> {
@@ -85,10 +88,11 @@ impl<E: Float> Kernel<E> for Softmax<'_, E> {
     fn run<L: Lanes<E>>(mut self, l: L) {
         let r = l.register();
         let dot = r.splat(self.dot);
-        walk::map2(
+        walk::map2_out(
             l,
             &mut self.io,
             self.p,
+            self.writes,
             #[inline(always)]
             |g, p| canonical(r, r.mul(p, r.sub(g, dot))),
         );
@@ -96,32 +100,70 @@ impl<E: Float> Kernel<E> for Softmax<'_, E> {
 }
 
 /// `factor · e^u (mean - u)` with `u = x - max`; `0 · inf` is 0.
-pub(crate) struct Entropy<'a, E> {
-    pub(crate) io: RowIo<'a, E>,
+#[derive(Clone, Copy)]
+pub(crate) struct Entropy<E> {
     pub(crate) max: E,
     pub(crate) factor: E,
     pub(crate) mean: E,
 }
 
-impl<E: Float> Kernel<E> for Entropy<'_, E> {
+impl<E: Float> Entropy<E> {
+    /// Of `e^-down`.
+    #[inline(always)]
+    fn of<R: Lanes<E>>(self, r: R, e: R::V, down: R::V) -> R::V {
+        let (zero, factor, mean) = (r.splat(E::ZERO), r.splat(self.factor), r.splat(self.mean));
+        let product = r.mul(r.mul(e, r.add(mean, down)), factor);
+        canonical(r, r.select_eq(e, zero, zero, product))
+    }
+}
+
+/// That of a row of logits.
+pub(crate) struct EntropyOfLogits<'a, E> {
+    pub(crate) map: Entropy<E>,
+    pub(crate) io: RowIo<'a, E>,
+}
+
+impl<E: Float> Kernel<E> for EntropyOfLogits<'_, E> {
     type Out = ();
 
     #[inline(always)]
-    fn run<L: Lanes<E>>(mut self, l: L) {
+    fn run<L: Lanes<E>>(self, l: L) {
+        let EntropyOfLogits { map, mut io } = self;
         let r = l.register();
-        let (zero, max) = (r.splat(E::ZERO), r.splat(self.max));
-        let (factor, mean) = (r.splat(self.factor), r.splat(self.mean));
-        let exp = ExpTerm::new(r);
+        let (max, exp) = (r.splat(map.max), ExpTerm::new(r));
         walk::map(
             l,
-            &mut self.io,
+            &mut io,
             #[inline(always)]
             |x| {
                 let down = r.sub(max, x);
-                let e = exp.of(r, down);
-                let product = r.mul(r.mul(e, r.add(mean, down)), factor);
-                canonical(r, r.select_eq(e, zero, zero, product))
+                map.of(r, exp.of(r, down), down)
             },
+        );
+    }
+}
+
+/// The same bits where `e^u` are in the target already.
+pub(crate) struct EntropyOfExps<'a, E> {
+    pub(crate) map: Entropy<E>,
+    pub(crate) logits: &'a [E],
+    pub(crate) row: &'a mut [E],
+}
+
+impl<E: Float> Kernel<E> for EntropyOfExps<'_, E> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<E>>(self, l: L) {
+        let EntropyOfExps { map, logits, row } = self;
+        let r = l.register();
+        let max = r.splat(map.max);
+        walk::map2(
+            l,
+            &mut RowIo::InPlace(row),
+            logits,
+            #[inline(always)]
+            |e, x| map.of(r, e, r.sub(max, x)),
         );
     }
 }

@@ -184,10 +184,11 @@ fn of_tile<E: Float, L: Lanes<E>>(
     if map.spread != E::ZERO
         && let Some(weights) = map.weights
     {
-        walk::map2(
+        walk::map2_out(
             l,
             io,
             weights,
+            Writes::past(past_caches),
             #[inline(always)]
             |x, w| {
                 let e = exp.of(r, r.mul(by, r.sub(top, x)));

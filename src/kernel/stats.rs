@@ -186,6 +186,8 @@ pub(crate) struct StatsInto<'a, 'r, E> {
     pub(crate) io: &'a mut RowIo<'r, E>,
     pub(crate) ask: Ask<'a, E>,
     pub(crate) seek: bool,
+    /// Bytes from each logit to the target that is asked for, if that is far.
+    pub(crate) far: Option<usize>,
 }
 
 impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
@@ -193,7 +195,7 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
 
     #[inline(always)]
     fn run<L: Lanes<E>>(self, l: L) -> (Stats, usize) {
-        let StatsInto { io, ask, seek } = self;
+        let StatsInto { io, ask, seek, far } = self;
         let frame = Frame::new(l, io.source(), ask);
         let max = E::from_f64(frame.stats.max);
         let argmax = match ask.excluded {
@@ -203,10 +205,10 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
         };
         let r = l.register();
         let exp = ExpTerm::new(r);
-        let ahead = size_of_val(io.source());
+        let ahead = Ahead { source: size_of_val(io.source()), other: far };
         if ask.moments != Moments::None {
             let (reference, scale) = (r.splat(frame.reference), r.splat(ask.scale));
-            let sums = walk::map_sum(
+            let sums = walk::map_sum_and(
                 l,
                 io,
                 ahead,
@@ -216,11 +218,21 @@ impl<E: Float> Kernel<E> for StatsInto<'_, '_, E> {
                     let (e, down) = exp.with_distance(r, r.mul(scale, r.sub(reference, x)));
                     (e, [e, r.mul(e, down)])
                 },
+                #[inline(always)]
+                || {},
             );
             let [sum, first] = walk::totals(l, sums);
             return (Stats { sum, moments: [0.0 - first, 0.0], ..frame.stats }, argmax);
         }
-        let sum = frame.sum_into(l, ask.scale, &exp, (Exponentials, io), ahead);
+        let sum = frame.sum_into_and(
+            l,
+            ask.scale,
+            &exp,
+            (Exponentials, io),
+            ahead,
+            #[inline(always)]
+            || {},
+        );
         (Stats { sum, ..frame.stats }, argmax)
     }
 }

@@ -58,7 +58,7 @@ impl<E: Float> Tiles<'_, E> {
     fn stats<L: Lanes<E>>(self, l: L, ask: Ask<'_, E>) -> Stats {
         match self {
             Tiles::Read(x) => stats::of_tile(l, x, ask),
-            Tiles::Into(mut io) => StatsInto { io: &mut io, ask, seek: false }.run(l).0,
+            Tiles::Into(mut io) => StatsInto { io: &mut io, ask, seek: false, far: None }.run(l).0,
         }
     }
 

@@ -40,7 +40,7 @@ pub(crate) fn sum_beside<E: Float, L: Lanes<E>>(
     sum
 }
 
-/// The same of [`map_sum`](super::map_sum).
+/// The same of [`map_sum_and`](super::map_sum_and).
 #[inline(always)]
 pub(crate) fn map_sum_beside<E: Float, L: Lanes<E>>(
     l: L,

@@ -50,20 +50,29 @@ impl<'s, 't, E: Float> Registers<'s, 't, E> {
     }
 }
 
-/// `f(source, target, y)` for each whole register of a row and of `y`; returns where they end.
+/// `f(source, y)` for each register of a row and of `y`, of which there are whole ones.
 #[inline(always)]
 fn whole_registers<E: Float, R: Lanes<E>>(
     r: R,
     io: &mut RowIo<'_, E>,
     y: &[E],
+    writes: Writes,
     f: impl Fn(R::V, R::V) -> R::V + Copy,
-) -> usize {
+) {
     match io {
         RowIo::Apart(source, target) => {
             let mut registers = Registers::of(r, source, target);
-            for y in y.chunks_exact(R::LANES) {
-                let Some((s, t)) = registers.next() else { break };
-                r.store(f(r.load(s), r.load(y)), t);
+            let ys = y.chunks_exact(R::LANES);
+            if let Writes::PastCaches = writes {
+                for y in ys {
+                    let Some((s, t)) = registers.next() else { break };
+                    r.store_past_caches(f(r.load(s), r.load(y)), t);
+                }
+            } else {
+                for y in ys {
+                    let Some((s, t)) = registers.next() else { break };
+                    r.store(f(r.load(s), r.load(y)), t);
+                }
             }
         }
         RowIo::InPlace(data) => {
@@ -73,7 +82,6 @@ fn whole_registers<E: Float, R: Lanes<E>>(
             }
         }
     }
-    y.len() - y.len() % R::LANES
 }
 
 /// `target[i] = f(source[i])`
@@ -189,14 +197,45 @@ pub(crate) fn map2<E: Float, L: Lanes<E>>(
     y: &[E],
     f: impl Fn(Register<E, L>, Register<E, L>) -> Register<E, L> + Copy,
 ) {
-    let r = l.register();
-    let len = io.source().len();
-    let y = &y[..len];
-    let end = whole_registers(r, io, y, f);
-    if end < len {
-        let x = r.load_padded(&io.source()[end..], E::ZERO);
-        let value = f(x, r.load_padded(&y[end..], E::ZERO));
-        r.store_head(value, &mut io.target()[end..]);
+    map2_out(l, io, y, Writes::Plain, f);
+}
+
+/// The same in one of the ways to write. Of two sources one crosses cache lines anyway: registers start with one of the
+/// target only where they must.
+#[inline(always)]
+pub(crate) fn map2_out<E: Float, L: Lanes<E>>(
+    l: L,
+    io: &mut RowIo<'_, E>,
+    y: &[E],
+    writes: Writes,
+    f: impl Fn(Register<E, L>, Register<E, L>) -> Register<E, L> + Copy,
+) {
+    let (r, lanes) = (l.register(), L::Register::LANES);
+    let y = &y[..io.source().len()];
+    let [start, end, len] = match writes {
+        Writes::Plain => [0, y.len() - y.len() % lanes, y.len()],
+        Writes::PastCaches => aligned::<E, L>(io.target()),
+    };
+    map2_partial(r, io, y, (0, start), f);
+    whole_registers(r, &mut io.part(start, end), &y[start..end], writes, f);
+    map2_partial(r, io, y, (end, len), f);
+}
+
+/// [`map2`] of the elements from `start` to `end`, in partial registers where there are not enough for a whole one.
+#[inline(always)]
+fn map2_partial<E: Float, R: Lanes<E>>(
+    r: R,
+    io: &mut RowIo<'_, E>,
+    y: &[E],
+    (mut start, end): (usize, usize),
+    f: impl Fn(R::V, R::V) -> R::V + Copy,
+) {
+    while start < end {
+        let next = end.min(start + R::LANES);
+        let mut io = io.part(start, next);
+        let value = f(r.load_padded(io.source(), E::ZERO), r.load_padded(&y[start..next], E::ZERO));
+        r.store_head(value, io.target());
+        start = next;
     }
 }
 

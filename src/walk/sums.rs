@@ -111,27 +111,7 @@ pub(crate) fn sum_and<E: Float, L: Lanes<E>, const N: usize>(
 }
 
 /// `target[i]` is the first of what `f(source[i])` gives, and 0 where an element is left out; returns the sums of its terms,
-/// added as in [`sum`]: for the pad, they must be 0. What lies `ahead` bytes further in the source is asked for.
-#[inline(always)]
-pub(crate) fn map_sum<E: Float, L: Lanes<E>, const N: usize>(
-    l: L,
-    io: &mut RowIo<'_, E>,
-    ahead: usize,
-    skip: Skip<E>,
-    f: impl Fn(Register<E, L>) -> (Register<E, L>, [Register<E, L>; N]) + Copy,
-) -> [L::V; N] {
-    map_sum_and(
-        l,
-        io,
-        Ahead::of_source(ahead),
-        skip,
-        f,
-        #[inline(always)]
-        || {},
-    )
-}
-
-/// The same; beside the blocks there is something else to do: a step behind each whole one, and one before what is left.
+/// added as in [`sum`]: for the pad, they must be 0. Beside the blocks there is something else to do, as in [`sum_and`].
 #[inline(always)]
 pub(crate) fn map_sum_and<E: Float, L: Lanes<E>, const N: usize>(
     l: L,
