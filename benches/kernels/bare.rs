@@ -4,20 +4,13 @@
 //!
 //! Rows of more than a tile are passed over tile by tile.
 
+use crate::ports::Way;
 #[cfg(feature = "simd")]
-use crate::ports::Exp;
+use crate::ports::{Exp, dispatch};
 #[cfg(feature = "simd")]
 use std::cell::Cell;
 #[cfg(feature = "simd")]
 use std::hint::black_box;
-
-/// By which registers, on one thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// The widest of the CPU.
-    Best,
-    Avx2,
-}
 
 /// What the second touch does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,19 +93,6 @@ struct Pass {
 /// The pass over all rows, and the second touch with it if that is right behind.
 #[cfg(feature = "simd")]
 struct First<'a>(Bare<'a>, Pass);
-
-#[cfg(feature = "simd")]
-fn dispatch<K: pulp::WithSimd>(way: Way, kernel: K) -> K::Output {
-    #[cfg(target_arch = "x86_64")]
-    if way == Way::Avx2
-        && let Some(simd) = pulp::x86::V3::try_new()
-    {
-        return pulp::Simd::vectorize(simd, kernel);
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = way;
-    pulp::Arch::new().dispatch(kernel)
-}
 
 /// Registers that may be read and written through several slices: a row in place is its own target.
 #[cfg(feature = "simd")]

@@ -1,11 +1,11 @@
 //! The element types and the buffers.
 
-use crate::bare::{Bare, Second, Way};
+use crate::bare::{Bare, Second};
 use crate::common::{HalfAPageOff, Maximum, Random, Real};
 use crate::family::Extra;
 use crate::ops::Op;
 use crate::pool;
-use crate::ports::{self, Exps};
+use crate::ports::{self, Exps, Way};
 use xent::oracle::{self, DoubleDouble};
 use xent::{Element, Exec, Rows, RowsMut};
 
@@ -60,6 +60,10 @@ impl Number for f64 {
     }
 }
 
+/// Logits after which they repeat: so few that a core's own cache has them when they are put back, and the caches that are
+/// read from later keep what they have. A prime number: no two rows begin alike.
+const PERIOD: usize = 65_521;
+
 /// The buffers of a shape. All are touched before anything is timed.
 pub struct Data<T> {
     pub rows: usize,
@@ -82,7 +86,9 @@ impl<T: Number> Data<T> {
     pub fn new(rows: usize, classes: usize) -> Self {
         let mut random = Random(1);
         let elements = rows * classes;
-        let logits: Vec<T> = (0..elements).map(|_| T::of(3.0 * random.normal())).collect();
+        let period: Vec<T> =
+            (0..elements.min(PERIOD)).map(|_| T::of(3.0 * random.normal())).collect();
+        let logits: Vec<T> = period.iter().copied().cycle().take(elements).collect();
         Data {
             rows,
             classes,
@@ -118,7 +124,7 @@ impl<T: Number> Data<T> {
 
     /// Puts the logits where the gradient in place finds them, on so many threads.
     pub fn refill(&mut self, threads: usize) {
-        pool::copy(&self.logits, &mut self.out, threads);
+        pool::repeat(&self.logits[..self.logits.len().min(PERIOD)], 0, &mut self.out, threads);
     }
 
     pub fn rows<'a>(&self, buffer: &'a [T]) -> Rows<'a, T> {

@@ -35,12 +35,17 @@ pub fn facts() -> Vec<(&'static str, Value)> {
 }
 
 /// What the processor's ports allow.
-pub fn facts_of_ports(exponentials: Exponentials) -> [(&'static str, Value); 2] {
-    let ns = exponentials.on_one_thread;
-    [
+pub fn facts_of_ports(exponentials: Exponentials) -> Vec<(&'static str, Value)> {
+    let Exponentials { on_one_thread: ns, by_avx2, .. } = exponentials;
+    let hundredths = |ratio: f64| json!((ratio * 1e2).round() / 1e2);
+    let mut facts = vec![
         ("exponential_f32_ns", json!((ns * 1e3).round() / 1e3)),
-        ("exponential_all_threads", json!((exponentials.threads() * 1e2).round() / 1e2)),
-    ]
+        ("exponential_all_threads", hundredths(exponentials.threads())),
+    ];
+    if let Some(avx2) = by_avx2 {
+        facts.push(("exponential_avx2", hundredths(ns / avx2)));
+    }
+    facts
 }
 
 /// Cargo's target directory, from where this executable lies in it:

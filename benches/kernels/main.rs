@@ -37,12 +37,12 @@ mod pool;
 mod ports;
 mod report;
 
-use bare::Way;
 use check::Reference;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, measurement::WallTime};
 use data::{Data, Number};
 use ops::{Contender, Op};
 use plan::Shape;
+use ports::Way;
 use report::{Measured, Report};
 use std::time::Duration;
 use xent::Path;
@@ -158,8 +158,7 @@ fn bounds(shape: &Shape, op: Op) -> Vec<Contender> {
         return vec![Contender::Exponentials];
     }
     let mut bounds = vec![Contender::Bare(Way::Best)];
-    let has_paths = [Path::Avx2, Path::Avx512].into_iter().all(Path::is_available);
-    if shape.family && has_paths {
+    if shape.family && ports::has_both() {
         bounds.push(Contender::Bare(Way::Avx2));
     }
     bounds

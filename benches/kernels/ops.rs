@@ -1,11 +1,11 @@
 //! The operations, and the timing of one of them.
 
-use crate::bare::{Second, Way};
+use crate::bare::Second;
 use crate::common::{Recipe, Ruler};
 use crate::data::{Data, Number};
 use crate::family::{self, Member};
 use crate::pool;
-use crate::ports::Exps;
+use crate::ports::{Exps, Way};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 use xent::{Exec, Path};

@@ -38,16 +38,26 @@ pub fn from_outside<R: Send>(call: impl FnOnce() -> R + Send) -> R {
     others().install(call)
 }
 
-/// Copies in so many parts, for the threads of the pool that calls: what they will read is in their caches then, and none has
-/// fallen asleep meanwhile.
-pub fn copy<T: Copy + Send + Sync>(from: &[T], to: &mut [T], parts: usize) {
+/// Fills with what repeats, from an index on, in so many parts, for the threads of the pool that calls: what they will read
+/// is in their caches then, and none has fallen asleep meanwhile.
+pub fn repeat<T: Copy + Send + Sync>(period: &[T], first: usize, to: &mut [T], parts: usize) {
     if parts < 2 {
-        return to.copy_from_slice(from);
+        let (mut rest, mut at) = (to, first % period.len());
+        while !rest.is_empty() {
+            let count = rest.len().min(period.len() - at);
+            let (part, behind) = rest.split_at_mut(count);
+            part.copy_from_slice(&period[at..at + count]);
+            (rest, at) = (behind, 0);
+        }
+        return;
     }
-    let first = parts / 2;
-    let middle = from.len() / parts * first;
-    let ((from0, from1), (to0, to1)) = (from.split_at(middle), to.split_at_mut(middle));
-    rayon::join(|| copy(from0, to0, first), || copy(from1, to1, parts - first));
+    let parts0 = parts / 2;
+    let middle = to.len() / parts * parts0;
+    let (to0, to1) = to.split_at_mut(middle);
+    rayon::join(
+        || repeat(period, first, to0, parts0),
+        || repeat(period, first + middle, to1, parts - parts0),
+    );
 }
 
 /// Runs on a thread that is in no pool.

@@ -5,6 +5,7 @@
 use crate::pool;
 use std::hint::black_box;
 use std::time::Instant;
+use xent::Path;
 
 /// Samples; the least counts: what the machine can do is not more because something else used it.
 const SAMPLES: usize = 25;
@@ -20,10 +21,38 @@ fn least(mut call: impl FnMut()) -> f64 {
     (0..SAMPLES).map(sample).fold(f64::INFINITY, f64::min)
 }
 
+/// By which registers, on one thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The widest of the CPU.
+    Best,
+    Avx2,
+}
+
+#[cfg(feature = "simd")]
+pub fn dispatch<K: pulp::WithSimd>(way: Way, kernel: K) -> K::Output {
+    #[cfg(target_arch = "x86_64")]
+    if way == Way::Avx2
+        && let Some(simd) = pulp::x86::V3::try_new()
+    {
+        return pulp::Simd::vectorize(simd, kernel);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = way;
+    pulp::Arch::new().dispatch(kernel)
+}
+
+/// Whether there are registers of two widths to be held against each other.
+pub fn has_both() -> bool {
+    [Path::Avx2, Path::Avx512].into_iter().all(Path::is_available)
+}
+
 /// What the exponentials take and nothing else: nanoseconds of one.
 #[derive(Clone, Copy)]
 pub struct Exponentials {
     pub on_one_thread: f64,
+    /// By AVX2, if that is not the widest.
+    pub by_avx2: Option<f64>,
     pub on_all_threads: f64,
 }
 
@@ -37,6 +66,7 @@ impl Exponentials {
     pub fn least(self, other: Self) -> Self {
         Exponentials {
             on_one_thread: self.on_one_thread.min(other.on_one_thread),
+            by_avx2: self.by_avx2.zip(other.by_avx2).map(|(a, b)| a.min(b)),
             on_all_threads: self.on_all_threads.min(other.on_all_threads),
         }
     }
@@ -49,19 +79,21 @@ pub fn exponentials() -> Option<Exponentials> {
     /// Ten milliseconds: threads may wake on one core, and be moved apart some time later.
     const CALLS: usize = 20_000;
     let x: Vec<f32> = (0..ELEMENTS).map(|i| -((i % 97) as f32) / 16.0).collect();
-    let arch = pulp::Arch::new();
     let sum = exponentials_of(Exps::Sum(&x));
     let expected: f64 = x.iter().map(|&x| f64::from(x).exp()).sum();
     assert!((f64::from(sum) - expected).abs() < 1e-5 * expected, "{sum}, not {expected}");
-    let calls = || {
+    let calls = |way| {
         for _ in 0..CALLS {
-            black_box(arch.dispatch(Exps::Sum(black_box(&x))));
+            black_box(dispatch(way, Exps::Sum(black_box(&x))));
         }
     };
-    let one = least(calls);
-    let all = least(|| pool::on_all_threads(calls)) / pool::threads() as f64;
-    let exponentials = (CALLS * ELEMENTS) as f64;
-    Some(Exponentials { on_one_thread: one / exponentials, on_all_threads: all / exponentials })
+    let ns = |time: f64| time / (CALLS * ELEMENTS) as f64;
+    let all = least(|| pool::on_all_threads(|| calls(Way::Best)));
+    Some(Exponentials {
+        on_one_thread: ns(least(|| calls(Way::Best))),
+        by_avx2: has_both().then(|| ns(least(|| calls(Way::Avx2)))),
+        on_all_threads: ns(all) / pool::threads() as f64,
+    })
 }
 
 /// The ruler is written for vectors.
@@ -87,7 +119,7 @@ pub enum Exps<'a, T> {
 /// The least that a loss or a softmax does to its logits, and nothing else: each is read, and its exponential taken.
 #[cfg(feature = "simd")]
 pub fn exponentials_of(exps: Exps<'_, f32>) -> f32 {
-    pulp::Arch::new().dispatch(exps)
+    dispatch(Way::Best, exps)
 }
 
 /// The ruler is written for vectors.

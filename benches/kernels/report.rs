@@ -1,11 +1,10 @@
 //! The table and the JSON file of what was measured in this run.
 
-use crate::bare::Way;
 use crate::machine;
 use crate::ops::{Contender, Op};
 use crate::plan::Shape;
 use crate::pool;
-use crate::ports::{self, Exponentials};
+use crate::ports::{self, Exponentials, Way};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use xent::Path;
