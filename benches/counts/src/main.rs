@@ -45,6 +45,7 @@ enum Op {
     LogSoftmaxBackward,
     /// Of the softmax of each row.
     Entropy,
+    EntropyBackward,
     Dense,
     KlFromLogits,
     SoftCap,
@@ -121,6 +122,15 @@ const CASES: &[Case] = &[
     case("log_softmax", Op::LogSoftmax, 64, 1_000, EXP_AND_SUM + MAP),
     // Tile by tile; a copy is left beside the exponentials.
     case("log_softmax_long", Op::LogSoftmax, 4, 16_384, EXP_AND_SUM + 1.0 + MAP),
+    // Products with the distances are added up, too; those are computed again, and lessened and multiplied twice, and two
+    // kinds of numbers replaced.
+    case(
+        "entropy_backward",
+        Op::EntropyBackward,
+        64,
+        1_000,
+        EXP_AND_SUM + 1.0 + 2.0 + MAP + 3.0 + 4.0,
+    ),
     // One exponential and one logarithm for two classes, whose numbers are brought side by side.
     case("two_classes", Op::Loss, 8_192, 2, (EXP_AND_SUM + LOG + LABEL + 4.0) / 2.0),
     // And a division, and back.
@@ -290,6 +300,9 @@ impl<T: Element> Data<T> {
             Op::LogSoftmax => exec.log_softmax(logits, out).map(|()| 0.0),
             Op::Softmax => exec.softmax(logits, out).map(|()| 0.0),
             Op::LogSoftmaxBackward => exec.log_softmax_backward(logits, targets, out).map(|()| 0.0),
+            Op::EntropyBackward => {
+                exec.entropy_backward(logits, &self.targets[..logits.rows()], out).map(|()| 0.0)
+            }
             Op::Entropy => exec.entropy(logits, &mut self.out[..logits.rows()]).map(|()| 0.0),
         }
     }
