@@ -2,7 +2,7 @@
 
 use crate::common::{cpu, huge_pages};
 use crate::pool;
-use crate::ports::Exponentials;
+use crate::ports::{self, Exponentials};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use xent::Path;
@@ -36,15 +36,13 @@ pub fn facts() -> Vec<(&'static str, Value)> {
 
 /// What the processor's ports allow.
 pub fn facts_of_ports(exponentials: Exponentials) -> Vec<(&'static str, Value)> {
-    let Exponentials { on_one_thread: ns, by_avx2, .. } = exponentials;
     let hundredths = |ratio: f64| json!((ratio * 1e2).round() / 1e2);
+    let ns = exponentials.on_one_thread;
     let mut facts = vec![
         ("exponential_f32_ns", json!((ns * 1e3).round() / 1e3)),
         ("exponential_all_threads", hundredths(exponentials.threads())),
     ];
-    if let Some(avx2) = by_avx2 {
-        facts.push(("exponential_avx2", hundredths(ns / avx2)));
-    }
+    facts.extend(ports::avx2_to_avx512().map(|ratio| ("multiply_add_avx2", hundredths(ratio))));
     facts
 }
 

@@ -51,8 +51,6 @@ pub fn has_both() -> bool {
 #[derive(Clone, Copy)]
 pub struct Exponentials {
     pub on_one_thread: f64,
-    /// By AVX2, if that is not the widest.
-    pub by_avx2: Option<f64>,
     pub on_all_threads: f64,
 }
 
@@ -66,7 +64,6 @@ impl Exponentials {
     pub fn least(self, other: Self) -> Self {
         Exponentials {
             on_one_thread: self.on_one_thread.min(other.on_one_thread),
-            by_avx2: self.by_avx2.zip(other.by_avx2).map(|(a, b)| a.min(b)),
             on_all_threads: self.on_all_threads.min(other.on_all_threads),
         }
     }
@@ -82,18 +79,57 @@ pub fn exponentials() -> Option<Exponentials> {
     let sum = exponentials_of(Exps::Sum(&x));
     let expected: f64 = x.iter().map(|&x| f64::from(x).exp()).sum();
     assert!((f64::from(sum) - expected).abs() < 1e-5 * expected, "{sum}, not {expected}");
-    let calls = |way| {
+    let calls = || {
         for _ in 0..CALLS {
-            black_box(dispatch(way, Exps::Sum(black_box(&x))));
+            black_box(exponentials_of(Exps::Sum(black_box(&x))));
         }
     };
-    let ns = |time: f64| time / (CALLS * ELEMENTS) as f64;
-    let all = least(|| pool::on_all_threads(|| calls(Way::Best)));
-    Some(Exponentials {
-        on_one_thread: ns(least(|| calls(Way::Best))),
-        by_avx2: has_both().then(|| ns(least(|| calls(Way::Avx2)))),
-        on_all_threads: ns(all) / pool::threads() as f64,
+    let one = least(calls);
+    let all = least(|| pool::on_all_threads(calls)) / pool::threads() as f64;
+    let exponentials = (CALLS * ELEMENTS) as f64;
+    Some(Exponentials { on_one_thread: one / exponentials, on_all_threads: all / exponentials })
+}
+
+/// How many numbers AVX2 multiplies and adds while AVX-512 does one: what registers of half the width allow.
+#[cfg(feature = "simd")]
+pub fn avx2_to_avx512() -> Option<f64> {
+    has_both().then(|| {
+        let ns = |way| {
+            let mut count = 0;
+            least(|| count = black_box(dispatch(way, MultiplyAdds))) / count as f64
+        };
+        ns(Way::Best) / ns(Way::Avx2)
     })
+}
+
+/// Nothing else, on as many registers as hide what each waits for; returns of how many numbers.
+#[cfg(feature = "simd")]
+struct MultiplyAdds;
+
+#[cfg(feature = "simd")]
+impl pulp::WithSimd for MultiplyAdds {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, simd: S) -> usize {
+        const SIDE_BY_SIDE: usize = 12;
+        const TIMES: usize = 100_000;
+        let [by, plus] = black_box([0.5, 1.0]).map(|x| simd.splat_f32s(x));
+        let mut registers = [plus; SIDE_BY_SIDE];
+        for _ in 0..TIMES {
+            for x in &mut registers {
+                *x = simd.mul_add_f32s(*x, by, plus);
+            }
+        }
+        black_box(registers.map(|x| simd.reduce_sum_f32s(x)));
+        TIMES * SIDE_BY_SIDE * size_of::<S::f32s>() / size_of::<f32>()
+    }
+}
+
+/// The rulers are written for vectors.
+#[cfg(not(feature = "simd"))]
+pub fn avx2_to_avx512() -> Option<f64> {
+    None
 }
 
 /// The ruler is written for vectors.

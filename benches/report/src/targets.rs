@@ -144,8 +144,8 @@ pub fn table(kernels: &Kernels) -> String {
                 });
                 let avx2 = one.and_then(|row| row.bare_avx2_least);
                 let passes = bare.zip(avx2).map(|(avx512, avx2)| avx512 / avx2);
-                let exponentials = kernels.fact("exponential_avx2");
-                let bound = passes.zip(exponentials).map(|(a, b)| a.max(b));
+                let ports = kernels.fact("multiply_add_avx2");
+                let bound = passes.zip(ports).map(|(passes, ports)| passes.max(ports));
                 (format!("AVX2 ≥ {limit} × AVX-512"), ratio.map(|r| (r, limit)), bound, false)
             }
         };
@@ -186,9 +186,9 @@ pub fn table(kernels: &Kernels) -> String {
          loops that do nothing else: the exponentials of each row with the largest logit of the next one beside them \
          and, where the row is written, a second touch of it; no label, no order of the sums, no special numbers, and in a \
          cache that cores share what lies ahead asked for. For fewer classes it is what the exponentials alone take. Of a \
-         target for threads it is the ratio that exponentials over the first-level cache reach, for AVX2 theirs or that of \
-         the passes, whichever is higher. The least of the samples counts; where the crate does better than that, it is no \
-         bound.\n\n{}",
+         target for threads it is the ratio that exponentials over the first-level cache reach, for AVX2 that of the \
+         passes or of multiply-adds in registers, whichever is higher. The least of the samples counts; where the crate \
+         does better than that, it is no bound.\n\n{}",
         lines.join("\n")
     )
 }
