@@ -3,8 +3,9 @@
 use super::sparse::Recipe;
 use crate::elem::Float;
 use crate::isa::{Lanes, MOST_LANES};
-use crate::kernel::across::{self, ExpTerm, LaneAsk, LaneGradient, LaneStats, Near, Planes};
+use crate::kernel::across::{self, ExpTerm, LaneAsk, LaneGradient, LaneStats, Near};
 use crate::kernel::across_block;
+use crate::kernel::planes::InPlanes;
 use crate::loss::cross_entropy::Masses;
 use crate::loss::nll::{self, Nll};
 use crate::loss::{Facts, Sparse, mass_times, z_loss};
@@ -69,7 +70,7 @@ impl<E: Float> Recipe<'_, E> {
         r: R,
         (classes, exp): (usize, &ExpTerm<R::V>),
         rows: &LaneRows<'_, E>,
-        planes: &mut impl Planes<E, R>,
+        planes: &mut InPlanes<'_, E>,
         gradient: bool,
         losses: &mut [[R::V; 2]],
     ) {
@@ -83,7 +84,7 @@ impl<E: Float> Recipe<'_, E> {
         }
         let mut stats = [LaneStats::nothing(r); W];
         let stats = &mut stats[..registers];
-        let near = &Near::of(&rows.labels[..rows.count], R::LANES);
+        let near = &Near::of(&rows.labels[..rows.count], R::LANES, classes);
         across::stats::<_, _, W>(r, ask, (labels, near), planes, stats);
         let scale = r.splat(ask.scale);
         let (mut roots, mut log_sums) = ([zero; W], [zero; W]);

@@ -19,7 +19,6 @@ pub(crate) mod linear;
 mod logit_map;
 mod long_row;
 mod partial_rows;
-mod planes;
 mod planes_room;
 mod pointwise;
 mod room;

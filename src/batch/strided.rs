@@ -3,7 +3,6 @@
 use super::few::MOST_CLASSES;
 use super::lanes::{LaneRows, whole};
 use super::logit_map::CapRoom;
-use super::planes::InPlanes;
 use super::planes_room::{OfRows, planes};
 use super::sparse::Recipe;
 use super::split_rows;
@@ -11,6 +10,7 @@ use crate::elem::Float;
 use crate::isa::{Kernel, Lanes, Token};
 use crate::kernel::across::ExpTerm;
 use crate::kernel::compensated::Compensated;
+use crate::kernel::planes::InPlanes;
 use crate::labels::Targets;
 use crate::par::{SUMS, Split, SumJob};
 use crate::strided::{Strided, StridedMut};
@@ -299,15 +299,8 @@ impl<E: Float> StridedJob<'_, E> {
             StridedPass::InPlace(data) => (None, Some(data.tail_mut(outer, start))),
         };
         let wanted = gradient.is_some();
-        let stride = inner;
-        let classes = (classes, &ExpTerm::new(r));
-        if len == R::LANES && cap.is_none() {
-            let planes = &mut InPlanes::<_, true> { logits, gradient, stride, len, cap };
-            recipe.lanes::<_, W>(r, classes, &rows, planes, wanted, losses);
-        } else {
-            let planes = &mut InPlanes::<_, false> { logits, gradient, stride, len, cap };
-            recipe.lanes::<_, W>(r, classes, &rows, planes, wanted, losses);
-        }
+        let planes = &mut InPlanes { logits, gradient, stride: inner, len, rows: count, cap };
+        recipe.lanes::<_, W>(r, (classes, &ExpTerm::new(r)), &rows, planes, wanted, losses);
         if let Some(out) = &mut self.losses {
             for (at, losses) in losses.iter().enumerate() {
                 let rows = rows.rows(r, at);

@@ -7,31 +7,14 @@
 //! and beyond the second-level cache memory decides.
 
 use super::compensated::Compensated;
+pub(crate) use super::planes::SIDE_BY_SIDE;
+use super::planes::{FourToKeep, Frame, InPlanes, Planes};
 use crate::elem::Float;
 pub(crate) use crate::elementary::ExpTerm;
 use crate::isa::Lanes;
 use crate::walk;
 use core::hint::black_box;
 use core::ops::Range;
-
-/// Where the classes of a run of registers of rows are: their logits, then `e^u`, then the gradient. `at` is
-/// the number of a register.
-pub(crate) trait Planes<E: Float, R: Lanes<E>> {
-    /// The logits of a class, as the loss sees them.
-    fn logits(&self, r: R, class: usize, at: usize) -> R::V;
-    /// Takes `e^u` of a class; its logits may be overwritten.
-    fn keep(&mut self, r: R, class: usize, at: usize, e: R::V);
-    /// `e^u` of a class, kept or computed again, and the slope of a cap.
-    fn kept(
-        &self,
-        r: R,
-        class: usize,
-        at: usize,
-        frame: Frame<'_, E, R::V>,
-    ) -> (R::V, Option<R::V>);
-    /// Takes the gradient of a class.
-    fn put(&mut self, r: R, class: usize, at: usize, gradient: R::V);
-}
 
 /// Which registers have a label among which classes, [`SIDE_BY_SIDE`] of them at a time: where there is none nothing
 /// has to be compared with the label. Classes far apart share a bit.
@@ -42,12 +25,22 @@ impl<const W: usize> Near<W> {
     const WORDS: usize = 4;
 
     /// Of registers with so many lanes each; a negative label is none.
-    pub(crate) fn of<E: Float>(labels: &[E], lanes: usize) -> Self {
+    #[inline(always)]
+    pub(crate) fn of<E: Float>(labels: &[E], lanes: usize, classes: usize) -> Self {
         let mut near = [[0; Near::<0>::WORDS]; W];
         for (near, labels) in near.iter_mut().zip(labels.chunks(lanes)) {
-            for label in labels {
-                let (word, bit) = Self::place(label.to_f64() as usize);
-                near[word] |= bit;
+            // Which word is not known of many classes: each label waits for the one before it.
+            if classes <= 64 * SIDE_BY_SIDE {
+                let mut word = 0;
+                for label in labels {
+                    word |= Self::place(label.to_f64() as usize).1;
+                }
+                near[0] = word;
+            } else {
+                for label in labels {
+                    let (word, bit) = Self::place(label.to_f64() as usize);
+                    near[word] |= bit;
+                }
             }
         }
         Near(near)
@@ -64,22 +57,6 @@ impl<const W: usize> Near<W> {
     fn has(&self, at: usize, class: usize) -> bool {
         let (word, bit) = Self::place(class);
         self.0[at][word] & bit != 0
-    }
-}
-
-/// What exponents are measured from, and multiplied by.
-#[derive(Clone, Copy)]
-pub(crate) struct Frame<'a, E, V> {
-    pub(crate) reference: V,
-    pub(crate) scale: E,
-    pub(crate) exp: &'a ExpTerm<V>,
-}
-
-impl<E: Float, V: Copy> Frame<'_, E, V> {
-    /// `e^u`
-    #[inline(always)]
-    pub(crate) fn exponential<R: Lanes<E, V = V>>(self, r: R, x: V) -> V {
-        self.exp.of(r, r.mul(r.splat(self.scale), r.sub(self.reference, x)))
     }
 }
 
@@ -134,9 +111,6 @@ impl<V: Copy> LaneStats<V> {
 /// How the weights of a row's classes are spread; see [`Spread`](super::stats::Spread).
 pub(crate) type ClassWeights<'a, E> = Option<Option<&'a [E]>>;
 
-/// Classes whose exponentials are computed at once, and added to one sum.
-pub(crate) const SIDE_BY_SIDE: usize = 4;
-
 /// Classes whose sums, of four each, are added to one sum.
 pub(super) const GROUP: usize = 16;
 
@@ -151,24 +125,23 @@ pub(super) const TILE: usize = 64;
 pub(crate) fn stats<E: Float, R: Lanes<E>, const W: usize>(
     r: R,
     ask: LaneAsk<'_, E, R::V>,
-    (labels, near): (&[R::V], &Near<W>),
-    planes: &mut impl Planes<E, R>,
+    labels: (&[R::V], &Near<W>),
+    planes: &mut InPlanes<'_, E>,
     stats: &mut [LaneStats<R::V>],
 ) {
-    let classes = ask.classes;
+    let (classes, count) = (ask.classes, labels.0.len());
+    let stats = &mut stats[..count];
     let mut start = 0;
     while start < classes {
         let end = classes.min(start + SIDE_BY_SIDE);
-        for (at, (&labels, stats)) in labels.iter().zip(stats.iter_mut()).enumerate() {
-            if near.has(at, start) {
-                largest::<_, _, true>(r, start..end, at, labels, planes, stats);
-            } else {
-                largest::<_, _, false>(r, start..end, at, labels, planes, stats);
-            }
+        if end - start == SIDE_BY_SIDE && planes.are_whole(r) {
+            tops(r, start..start + SIDE_BY_SIDE, labels, &planes.four(start), stats);
+        } else {
+            tops(r, start..end, labels, planes, stats);
         }
         start = end;
     }
-    for stats in &mut stats[..labels.len()] {
+    for stats in &mut *stats {
         stats.measure(r);
     }
     if let Some(weights) = ask.spread {
@@ -176,15 +149,17 @@ pub(crate) fn stats<E: Float, R: Lanes<E>, const W: usize>(
         let sums: [[R::V; 2]; W] = in_tiles(
             r,
             classes,
-            labels.len(),
+            count,
             #[inline(always)]
-            |classes, at| {
-                let mut sums = [r.splat(E::ZERO); 2];
-                for c in classes {
-                    let below = r.sub(planes.logits(r, c, at), known[at].reference);
-                    shortfall(r, ask.scale, weights, c, labels[at], below, &mut sums);
+            |classes, levels| {
+                for (at, levels) in levels.iter_mut().enumerate() {
+                    let mut sums = [r.splat(E::ZERO); 2];
+                    for c in classes.clone() {
+                        let below = r.sub(planes.logits(r, c, at), known[at].reference);
+                        shortfall(r, ask.scale, weights, c, labels.0[at], below, &mut sums);
+                    }
+                    enter(r, levels, sums);
                 }
-                sums
             },
         );
         for (stats, sums) in stats.iter_mut().zip(sums) {
@@ -195,19 +170,71 @@ pub(crate) fn stats<E: Float, R: Lanes<E>, const W: usize>(
     let sums: [[R::V; 1]; W] = in_tiles(
         r,
         classes,
-        labels.len(),
+        count,
         #[inline(always)]
-        |classes, at| {
-            let reference = known[at].reference;
-            [if near.has(at, classes.start) {
-                sum_of_exps::<_, _, true>(r, ask, classes, at, labels[at], planes, reference)
-            } else {
-                sum_of_exps::<_, _, false>(r, ask, classes, at, labels[at], planes, reference)
-            }]
+        |classes, levels| {
+            if classes.len() < SIDE_BY_SIDE || !planes.are_whole(r) {
+                return sums(r, ask, classes, labels, planes, known, levels);
+            }
+            let start = classes.start;
+            let classes = start..start + SIDE_BY_SIDE;
+            match planes.four_to_keep(start) {
+                FourToKeep::No(mut four) => {
+                    sums(r, ask, classes, labels, &mut four, known, levels);
+                }
+                FourToKeep::Apart(mut four) => {
+                    sums(r, ask, classes, labels, &mut four, known, levels);
+                }
+                FourToKeep::InPlace(mut four) => {
+                    sums(r, ask, classes, labels, &mut four, known, levels);
+                }
+            }
         },
     );
     for (stats, [sum]) in stats.iter_mut().zip(sums) {
         stats.sum = sum;
+    }
+}
+
+/// [`largest`] of some classes in each register.
+#[inline(always)]
+fn tops<E: Float, R: Lanes<E>, const W: usize>(
+    r: R,
+    classes: Range<usize>,
+    (labels, near): (&[R::V], &Near<W>),
+    planes: &impl Planes<E, R>,
+    stats: &mut [LaneStats<R::V>],
+) {
+    for (at, (&labels, stats)) in labels.iter().zip(stats).enumerate() {
+        let classes = classes.clone();
+        if near.has(at, classes.start) {
+            largest::<_, _, true>(r, classes, at, labels, planes, stats);
+        } else {
+            largest::<_, _, false>(r, classes, at, labels, planes, stats);
+        }
+    }
+}
+
+/// [`sum_of_exps`] of some classes in each register, each of which enters its levels.
+#[inline(always)]
+fn sums<E: Float, R: Lanes<E>, const W: usize>(
+    r: R,
+    ask: LaneAsk<'_, E, R::V>,
+    classes: Range<usize>,
+    (labels, near): (&[R::V], &Near<W>),
+    planes: &mut impl Planes<E, R>,
+    known: &[LaneStats<R::V>],
+    levels: &mut [[Levels<R::V>; 1]],
+) {
+    let registers = labels.iter().zip(known).zip(levels);
+    for (at, ((&labels, known), levels)) in registers.enumerate() {
+        let (classes, reference) = (classes.clone(), known.reference);
+        let sum = if near.has(at, classes.start) {
+            sum_of_exps::<_, _, true>(r, ask, classes, at, labels, planes, reference)
+        } else {
+            sum_of_exps::<_, _, false>(r, ask, classes, at, labels, planes, reference)
+        };
+        enter(r, levels, [sum]);
     }
 }
 
@@ -297,14 +324,26 @@ struct Levels<V> {
     total: Compensated<V>,
 }
 
-/// Sums over classes in each of `count` registers: `f` gives those of four classes in a register, and what
+/// The sums of four classes join those of their group.
+#[inline(always)]
+fn enter<E: Float, R: Lanes<E>, const N: usize>(
+    r: R,
+    levels: &mut [Levels<R::V>; N],
+    sums: [R::V; N],
+) {
+    for n in 0..N {
+        levels[n].group = r.add(levels[n].group, sums[n]);
+    }
+}
+
+/// Sums over classes in each of `count` registers: `f` [enters](enter) those of four classes in all of them, and what
 /// additions drop between tiles is kept.
 #[inline(always)]
 fn in_tiles<E: Float, R: Lanes<E>, const N: usize, const W: usize>(
     r: R,
     classes: usize,
     count: usize,
-    mut f: impl FnMut(Range<usize>, usize) -> [R::V; N],
+    mut f: impl FnMut(Range<usize>, &mut [[Levels<R::V>; N]]),
 ) -> [[R::V; N]; W] {
     let zero = r.splat(E::ZERO);
     let mut levels = [[Levels { group: zero, tile: zero, total: Compensated::new(r) }; N]; W];
@@ -316,12 +355,7 @@ fn in_tiles<E: Float, R: Lanes<E>, const N: usize, const W: usize>(
             let group_end = tile_end.min(start + GROUP);
             while start < group_end {
                 let end = group_end.min(start + SIDE_BY_SIDE);
-                for (at, levels) in levels.iter_mut().enumerate() {
-                    let sums = f(start..end, at);
-                    for n in 0..N {
-                        levels[n].group = r.add(levels[n].group, sums[n]);
-                    }
-                }
+                f(start..end, levels);
                 start = end;
             }
             for levels in levels.iter_mut().flatten() {
@@ -465,26 +499,45 @@ pub(crate) fn settle<E: Float, R: Lanes<E>>(r: R, lost: R::V, g: R::V) -> R::V {
 pub(crate) fn gradient<E: Float, R: Lanes<E>, const W: usize>(
     r: R,
     ask: LaneAsk<'_, E, R::V>,
-    (lanes, near): (&[LaneGradient<R::V>], &Near<W>),
-    planes: &mut impl Planes<E, R>,
+    lanes: (&[LaneGradient<R::V>], &Near<W>),
+    planes: &mut InPlanes<'_, E>,
 ) {
     let mut start = 0;
     while start < ask.classes {
         let end = ask.classes.min(start + SIDE_BY_SIDE);
-        for (at, lanes) in lanes.iter().enumerate() {
-            if lanes.finite && !near.has(at, start) {
-                gradient_of::<_, _, true>(r, ask, start..end, at, lanes, planes);
-            } else {
-                gradient_of::<_, _, false>(r, ask, start..end, at, lanes, planes);
-            }
+        if end - start == SIDE_BY_SIDE && planes.are_whole(r) {
+            let four = &mut planes.four_kept(start);
+            gradients(r, ask, start..start + SIDE_BY_SIDE, lanes, four);
+        } else {
+            gradients(r, ask, start..end, lanes, planes);
         }
         start = end;
     }
 }
 
-/// [`gradient`] of some classes of one register; of `PLAIN` ones, none is a label and none NaN, and there is no spread.
+/// [`gradient_of`] some classes in each register.
 #[inline(always)]
-fn gradient_of<E: Float, R: Lanes<E>, const PLAIN: bool>(
+fn gradients<E: Float, R: Lanes<E>, const W: usize>(
+    r: R,
+    ask: LaneAsk<'_, E, R::V>,
+    classes: Range<usize>,
+    (lanes, near): (&[LaneGradient<R::V>], &Near<W>),
+    planes: &mut impl Planes<E, R>,
+) {
+    for (at, lanes) in lanes.iter().enumerate() {
+        let classes = classes.clone();
+        match (lanes.finite, near.has(at, classes.start)) {
+            (true, false) => gradient_of::<_, _, true, false>(r, ask, classes, at, lanes, planes),
+            (true, true) => gradient_of::<_, _, true, true>(r, ask, classes, at, lanes, planes),
+            (false, _) => gradient_of::<_, _, false, true>(r, ask, classes, at, lanes, planes),
+        }
+    }
+}
+
+/// [`gradient`] of some classes of one register; of `FINITE` ones none is NaN, and there is no spread. Labels are looked
+/// for only where some are `NEAR`.
+#[inline(always)]
+fn gradient_of<E: Float, R: Lanes<E>, const FINITE: bool, const NEAR: bool>(
     r: R,
     LaneAsk { exp, scale, spread, .. }: LaneAsk<'_, E, R::V>,
     classes: Range<usize>,
@@ -493,12 +546,13 @@ fn gradient_of<E: Float, R: Lanes<E>, const PLAIN: bool>(
     planes: &mut impl Planes<E, R>,
 ) {
     let frame = Frame { reference: lanes.reference, scale, exp };
+    let spread = if FINITE { None } else { spread };
     for c in classes {
         let (e, slope) = planes.kept(r, c, at, frame);
-        let mut g = if PLAIN { r.mul(e, lanes.factor) } else { lanes.at_class(r, spread, c, e) };
+        let mut g = if NEAR { lanes.at_class(r, spread, c, e) } else { r.mul(e, lanes.factor) };
         if let Some(slope) = slope {
             g = r.mul(g, slope);
         }
-        planes.put(r, c, at, if PLAIN { g } else { lanes.settle(r, g) });
+        planes.put(r, c, at, if FINITE { g } else { lanes.settle(r, g) });
     }
 }

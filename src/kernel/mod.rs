@@ -14,6 +14,7 @@ pub(crate) mod gradient;
 pub(crate) mod log_prob;
 pub(crate) mod look_ahead;
 pub(crate) mod pair_functions;
+pub(crate) mod planes;
 pub(crate) mod pointwise;
 pub(crate) mod softcap;
 pub(crate) mod softmax_rows;
