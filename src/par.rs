@@ -216,18 +216,15 @@ pub(crate) fn in_parts<P: Part>(parts: usize, whole: P, out: &mut P::Out) {
     P::join(out, &next);
 }
 
-#[cfg(all(feature = "linear", not(feature = "rayon")))]
+#[cfg(not(feature = "rayon"))]
 pub(crate) fn threads(_bound: usize) -> usize {
     1
 }
 
-#[cfg(all(feature = "linear", feature = "rayon"))]
-pub(crate) use threads::threads;
-
 #[cfg(feature = "rayon")]
 use threads::cut;
 #[cfg(feature = "rayon")]
-pub(crate) use threads::{join, on_worker};
+pub(crate) use threads::{join, on_worker, threads};
 
 #[cfg(feature = "rayon")]
 mod threads {
@@ -270,11 +267,11 @@ mod threads {
     const TASK_ELEMENTS: usize = 1 << 17;
 
     /// How many threads a call may use of those that there are; a bound of 0 is none.
-    #[cfg(feature = "linear")]
     pub(crate) fn threads(bound: usize) -> usize {
-        match (bound, rayon::current_num_threads()) {
-            (0, there) => there,
-            (bound, there) => bound.min(there),
+        match bound {
+            0 => rayon::current_num_threads(),
+            1 => 1,
+            _ => bound.min(rayon::current_num_threads()),
         }
     }
 

@@ -228,6 +228,7 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
             "par::SUMS",
             "par::Sums",
             "par::leaf_rows",
+            "par::threads",
             "partial",
             "path",
             "reduction",

@@ -238,7 +238,8 @@ impl<T: Element> CrossEntropy<'_, T> {
         let (threads, row_weights) = (self.exec.thread_bound(), self.row_weights);
         match call {
             Call::Rows(pass) => {
-                let traffic = self.exec.traffic::<T>(pass.shape(), pass.matrices());
+                let traffic =
+                    self.exec.traffic_of_exponentials::<T>(token, pass.shape(), pass.matrices());
                 let recipe = Recipe { traffic, ..recipe };
                 let job = SparseJob {
                     token,
@@ -336,7 +337,7 @@ impl<T: Element> CrossEntropy<'_, T> {
             logits: self.logit_map(),
             z_loss: self.z_loss,
             weighing: self.weighing(divisor, divisor),
-            traffic: self.exec.traffic::<T>(shape, 1 + pass.matrices()),
+            traffic: self.exec.traffic_of_exponentials::<T>(token, shape, 1 + pass.matrices()),
         };
         let PerRow { upstream, losses, .. } = per_row;
         let job = DenseJob { token, pass, targets, recipe, upstream, losses };

@@ -229,7 +229,11 @@ impl Divergence {
                 logits: LogitMap::PLAIN,
                 z_loss: 0.0,
                 weighing: Weighing { gradient: scale, z_gradient: 0.0, no_weight: false },
-                traffic: self.exec.traffic::<T>(targets.shape(), 1 + pass.matrices()),
+                traffic: self.exec.traffic_of_exponentials::<T>(
+                    token,
+                    targets.shape(),
+                    1 + pass.matrices(),
+                ),
             };
             let job = DenseJob { token, pass, targets, recipe, upstream: None, losses: rows };
             T::dense(threads, classes, job)

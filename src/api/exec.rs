@@ -3,6 +3,7 @@
 use crate::batch::Traffic;
 use crate::error::Error;
 use crate::isa::Token;
+use crate::par::threads;
 use crate::path::Path;
 
 /// Which path a call takes, how many threads it may use, and whether its output is read next. Nothing of it changes a bit
@@ -16,10 +17,11 @@ use crate::path::Path;
 /// and has to be woken: tens of microseconds, which a call of a millisecond does not feel. A program can make its main
 /// thread one of the pool, with `rayon::ThreadPoolBuilder::new().use_current_thread().build_global()` at its start.
 ///
-/// Results of 64 MiB and more, not in place, are written past the caches, which could not keep them: log-softmax with rows
-/// of 2 KiB and more, softmax and the gradient of integer labels with rows of more than a tile (4,096 `f32`, 2,048 `f64`);
-/// not so the gradient under a softcap, or with label smoothing and class weights together. A caller that reads them
-/// next, on a CPU whose caches do keep them, says so: [`output_read_next`](Self::output_read_next).
+/// Results of 64 MiB and more, not in place, are written past the caches, which could not keep them: those of the backward
+/// forms of softmax and log-softmax, and where exponentials take no longer than memory does, on AVX-512 or more than two
+/// threads, log-softmax, softmax and gradients of cross-entropy without a softcap. Rows are of 2 KiB and more, those of
+/// softmax and of gradients of more than a tile (4,096 `f32`, 2,048 `f64`). A caller that reads them next, on a CPU whose
+/// caches do keep them, says so: [`output_read_next`](Self::output_read_next).
 ///
 /// ```
 /// use xent::{Exec, Path, Rows, RowsMut};
@@ -49,6 +51,12 @@ const MOST_FROM_CACHES: usize = 32 << 20;
 /// Bytes that are read and written in a call of which a core's own cache will not have much when they are read the next
 /// time.
 const MOST_IN_OWN_CACHE: usize = 4 << 20;
+
+/// Threads that have more of the memory than the exponentials of their rows can use.
+const FEW_THREADS: usize = 2;
+
+/// `f32` of a register by which exponentials take no longer than memory does.
+const QUICK_REGISTER: usize = 16;
 
 impl Exec {
     /// The best path, as many threads as there are.
@@ -112,5 +120,23 @@ impl Exec {
                 && !are_in(MOST_IN_CACHES, 1)
                 && classes.saturating_mul(size_of::<T>()) >= Traffic::SHORTEST_PAST_CACHES,
         }
+    }
+
+    /// The same of a call whose results are made of exponentials.
+    ///
+    /// Past the caches goes what was not there before: exponentials of rows of several tiles are computed twice, and where
+    /// they take longer than memory, what is written waits for them in the caches for less (131 MB, softmax and gradient: on
+    /// a Zen 3 a fifth less on AVX2 and on the scalar path, a fourteenth on two threads; on a Zen 5 AVX2 an eighth less, but
+    /// AVX-512 an eighth more). More threads share what memory there is; how they fare was not measured.
+    pub(crate) fn traffic_of_exponentials<T>(
+        self,
+        token: Token,
+        shape: (usize, usize),
+        matrices: usize,
+    ) -> Traffic {
+        let traffic = self.traffic::<T>(shape, matrices);
+        let are_quick = token.lanes_of_register::<f32>() >= QUICK_REGISTER;
+        let past_caches = traffic.past_caches && (are_quick || threads(self.threads) > FEW_THREADS);
+        Traffic { past_caches, ..traffic }
     }
 }

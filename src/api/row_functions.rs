@@ -139,8 +139,9 @@ impl Exec {
 
     fn map_rows<T: Element>(self, map: Map, io: Io<'_, T>) -> Result<(), Error> {
         let (_, classes) = io.shape();
-        let traffic = self.traffic::<T>(io.shape(), io.matrices());
-        let job = MapJob { token: self.token()?, map, io, traffic };
+        let token = self.token()?;
+        let traffic = self.traffic_of_exponentials::<T>(token, io.shape(), io.matrices());
+        let job = MapJob { token, map, io, traffic };
         T::map_rows(self.thread_bound(), classes, job);
         Ok(())
     }
