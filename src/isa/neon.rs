@@ -12,8 +12,8 @@ use pulp::aarch64::Neon;
 use pulp::{f32x4, f64x2};
 
 impl Isa for Neon {
-    type F32 = Times<Times<Native<Neon>, 4>, 2>;
-    type F64 = Times<Times<Native<Neon>, 4>, 2>;
+    type F32 = Times<Times<Native<Neon>, 2>, 4>;
+    type F64 = Times<Times<Native<Neon>, 2>, 4>;
 
     #[inline(always)]
     fn f32(self) -> Self::F32 {
