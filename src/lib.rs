@@ -37,7 +37,8 @@
 //!
 //! Calls write into the caller's buffers, and nothing is allocated: what a call needs besides is on the
 //! stack, at most some 200 kB, and as much again where a thread of a pool is given another call while it waits for
-//! the first. (Rayon allocates a little now and then to hand work to its threads.)
+//! the first. (Rayon allocates a little now and then to hand work to its threads. Without optimisation a kernel has
+//! megabytes on the stack, of a thread of its own.)
 //! Only `LinearCrossEntropy` allocates, within a budget that the caller sets.
 //!
 //! # Features

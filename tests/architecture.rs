@@ -331,7 +331,9 @@ fn only_isa_product_and_room_are_unsafe() {
 fn only_par_names_rayon_and_threads() {
     // `thread_local` too: scratch that is kept is a matter of threads.
     let names = ["rayon", "thread", "thread_local", "Mutex", "RwLock", "mpsc"];
-    let findings = who_says(&names, |source| source.name == "par.rs");
+    // Unoptimised kernels run on a thread that has the stack for them.
+    let files = ["par.rs", "isa/stack.rs"];
+    let findings = who_says(&names, |source| files.contains(&source.name.as_str()));
     report(&findings, "how work is split is decided in src/par.rs alone");
 }
 

@@ -51,6 +51,14 @@ impl Token {
     /// Runs a kernel with the virtual vector of this path.
     #[inline]
     pub(crate) fn run<E: Float, K: Kernel<E>>(self, kernel: K) -> K::Out {
+        #[cfg(all(unoptimised, feature = "std"))]
+        return super::stack::on_large_stack(|| self.run_here(kernel));
+        #[cfg(not(all(unoptimised, feature = "std")))]
+        self.run_here(kernel)
+    }
+
+    #[inline]
+    fn run_here<E: Float, K: Kernel<E>>(self, kernel: K) -> K::Out {
         match self {
             Token::Scalar(isa) => isa.run(kernel),
             #[cfg(all(feature = "simd", target_arch = "x86_64"))]

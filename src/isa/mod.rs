@@ -20,6 +20,8 @@ mod neon;
 mod one;
 mod prefetch;
 mod scalar;
+#[cfg(all(unoptimised, feature = "std"))]
+mod stack;
 mod times;
 
 pub use dispatch::Token;
