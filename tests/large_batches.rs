@@ -73,7 +73,7 @@ fn large<T: Num>(bytes: usize, classes: usize) {
     for path in paths() {
         let exec = Exec::new().path(path);
         for (name, call) in calls {
-            // On three threads each path writes past the caches, on one that of AVX-512.
+            // On three threads AVX2 writes exponentials past the caches, on one AVX-512 alone does.
             for (threads, read_next) in [(1, false), (THREADS, false), (1, true)] {
                 let writable = RowsMut::new(&mut out, classes).expect("rows");
                 let exec = exec.threads(threads).output_read_next(read_next);

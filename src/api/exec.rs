@@ -18,10 +18,10 @@ use crate::path::Path;
 /// thread one of the pool, with `rayon::ThreadPoolBuilder::new().use_current_thread().build_global()` at its start.
 ///
 /// Results of 64 MiB and more, not in place, are written past the caches, which could not keep them: those of the backward
-/// forms of softmax and log-softmax, and where exponentials take no longer than memory does, on AVX-512 or more than two
-/// threads, log-softmax, softmax and gradients of cross-entropy without a softcap. Rows are of 2 KiB and more, those of
-/// softmax and of gradients of more than a tile (4,096 `f32`, 2,048 `f64`). A caller that reads them next, on a CPU whose
-/// caches do keep them, says so: [`output_read_next`](Self::output_read_next).
+/// forms of softmax and log-softmax, and where exponentials take no longer than memory does (on AVX-512, and on AVX2 with
+/// more than two threads) log-softmax, softmax and gradients of cross-entropy without a softcap. Rows are of 2 KiB and
+/// more, those of softmax and of gradients of more than a tile (4,096 `f32`, 2,048 `f64`). A caller that reads them next,
+/// on a CPU whose caches do keep them, says so: [`output_read_next`](Self::output_read_next).
 ///
 /// ```
 /// use xent::{Exec, Path, Rows, RowsMut};
@@ -55,8 +55,11 @@ const MOST_IN_OWN_CACHE: usize = 4 << 20;
 /// Threads that have more of the memory than the exponentials of their rows can use.
 const FEW_THREADS: usize = 2;
 
-/// `f32` of a register by which exponentials take no longer than memory does.
+/// `f32` of the registers by which exponentials take no longer than memory does: AVX-512's.
 const QUICK_REGISTER: usize = 16;
+
+/// `f32` of the smallest registers that can be stored past the caches: AVX2's. Others are stored as always.
+const SMALLEST_PAST_CACHES: usize = 8;
 
 impl Exec {
     /// The best path, as many threads as there are.
@@ -135,8 +138,10 @@ impl Exec {
         matrices: usize,
     ) -> Traffic {
         let traffic = self.traffic::<T>(shape, matrices);
-        let are_quick = token.lanes_of_register::<f32>() >= QUICK_REGISTER;
-        let past_caches = traffic.past_caches && (are_quick || threads(self.threads) > FEW_THREADS);
+        let register = token.lanes_of_register::<f32>();
+        let past_caches = traffic.past_caches
+            && register >= SMALLEST_PAST_CACHES
+            && (register >= QUICK_REGISTER || threads(self.threads) > FEW_THREADS);
         Traffic { past_caches, ..traffic }
     }
 }
