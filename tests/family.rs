@@ -540,7 +540,7 @@ fn strided_agrees<T: Num>() {
 /// Positions that are worked on in blocks or, of more classes, in long runs, the last of which ends within a
 /// register, against each position alone on the scalar path.
 fn positions_agree<T: Num>() {
-    let shapes = [(1, 130, 1024 + 45), (2, 67, 45), (2, 130, 101)];
+    let shapes = [(1, 130, 1024 + 45), (2, 67, 45), (2, 130, 101), (1, 261, 77)];
     let shapes = if small() { &shapes[1..] } else { &shapes[..] };
     for &(outer, classes, inner) in shapes {
         let rows = outer * inner;
